@@ -1,0 +1,3 @@
+module github.com/warren-mq/warren
+
+go 1.26
