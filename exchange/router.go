@@ -1,0 +1,120 @@
+package exchange
+
+import "github.com/warren-mq/warren/amqp"
+
+// Message is what routing looks at. All of it may lie in a connection's buffer.
+type Message struct {
+	RoutingKey []byte
+	ExtraKeys  [][]byte         // from the headers CC and BCC, tried like the routing key (RabbitMQ: Sender-selected Distribution)
+	Properties *amqp.Properties // never nil
+}
+
+// Router routes messages one at a time through an exchange and all that is reached from it. It holds scratch space
+// only: every publishing channel has its own, which is not safe for concurrent use.
+type Router struct {
+	// Lookup finds the exchange of a name in the vhost, nil if there is none. It is asked for alternate exchanges only
+	// and is called by Route, so it must not take a lock that Route's caller holds.
+	Lookup func(name string) *Exchange
+
+	queues []Queue
+	base   int  // queues[base:] is this message's set
+	found  bool // the exchange at hand has yielded a destination, if only one seen before
+
+	exchanges []*Exchange // reached by this message, in order of their turn
+	cacheable bool
+
+	queueSet    set[Queue]
+	exchangeSet set[*Exchange]
+	topic       topicScratch
+	headers     headersScratch
+}
+
+// Route appends to dst the queues that m, published to x, belongs to: each once, however many bindings, keys or paths
+// lead there. It follows bindings between exchanges, visiting each exchange once, so that cycles end; an exchange whose
+// own routing yields nothing at all passes the message to its alternate exchange. An exchange as destination counts,
+// even when it leads nowhere (RabbitMQ 3.10.8).
+func (r *Router) Route(x *Exchange, m *Message, dst []Queue) []Queue {
+	r.queues, r.base = dst, len(dst)
+	r.cacheable = true
+	r.headers.sorted = false
+	r.exchanges = append(r.exchanges, x)
+	for i := 0; i < len(r.exchanges); i++ {
+		r.visit(r.exchanges[i], m)
+	}
+	r.queueSet.reset()
+	r.exchangeSet.reset()
+	clear(r.exchanges) // what is deleted shall not live on here
+	r.exchanges = r.exchanges[:0]
+	dst, r.queues = r.queues, nil
+	return dst
+}
+
+// Cacheable reports whether the last Route depended on exchange and keys alone. Then the same keys lead to the same
+// queues until some binding or exchange of the vhost changes.
+func (r *Router) Cacheable() bool { return r.cacheable }
+
+func (r *Router) visit(x *Exchange, m *Message) {
+	r.found = false
+	r.cacheable = r.cacheable && x.kind.cacheable
+	x.routes.route(r, m)
+	if r.found || x.alternate == "" || r.Lookup == nil {
+		return
+	}
+	if alternate := r.Lookup(x.alternate); alternate != nil {
+		r.takeExchange(alternate)
+	}
+}
+
+// take adds all of t.
+func (r *Router) take(t *targets) {
+	if v := t.queues.view(); v != nil {
+		r.found = true
+		if len(r.queues) == r.base {
+			// Nothing to compare with: a list holds no duplicates. This is the whole of most routes.
+			r.queues = append(r.queues, v.first...)
+			for _, chunk := range v.rest {
+				r.queues = append(r.queues, chunk...)
+			}
+		} else {
+			r.takeQueues(v.first)
+			for _, chunk := range v.rest {
+				r.takeQueues(chunk)
+			}
+		}
+	}
+	if v := t.exchanges.view(); v != nil {
+		r.found = true
+		for _, x := range v.first {
+			r.takeExchange(x)
+		}
+		for _, chunk := range v.rest {
+			for _, x := range chunk {
+				r.takeExchange(x)
+			}
+		}
+	}
+}
+
+// takeOne adds a single destination.
+func (r *Router) takeOne(d Destination) {
+	r.found = true
+	if d.Exchange != nil {
+		r.takeExchange(d.Exchange)
+	} else if r.queueSet.add(r.queues[r.base:], d.Queue) {
+		r.queues = append(r.queues, d.Queue)
+	}
+}
+
+func (r *Router) takeQueues(queues []Queue) {
+	for _, q := range queues {
+		if r.queueSet.add(r.queues[r.base:], q) {
+			r.queues = append(r.queues, q)
+		}
+	}
+}
+
+func (r *Router) takeExchange(x *Exchange) {
+	if r.exchangeSet.add(r.exchanges, x) {
+		r.exchanges = append(r.exchanges, x)
+	}
+}
