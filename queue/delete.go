@@ -1,0 +1,79 @@
+package queue
+
+import "github.com/warren-mq/warren/amqp"
+
+// Purge drops what is ready and returns how many messages that were. What consumers hold stays unacked.
+func (q *Queue) Purge(_ *Effects) (ready int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.mu.closed {
+		return 0
+	}
+	log, end := q.mu.log, q.mu.log.Next()
+	for _, seq := range q.mu.returned {
+		log.Gone(seq)
+	}
+	q.mu.returned.clear()
+	for ; q.mu.cursor < end; q.mu.cursor++ {
+		log.Gone(q.mu.cursor)
+	}
+	ready = q.mu.ready
+	q.mu.ready, q.mu.readyBytes = 0, 0
+	return ready
+}
+
+// Delete closes the queue and drops its messages, the unacked ones too, unless a condition holds it: ifEmpty while
+// messages are ready, ifUnused while there are consumers (406, in this order of checks). Both conditions are
+// refused by quorum queues (540). It returns how many messages were ready. The check and the closing are one step:
+// a refused Delete changes nothing.
+//
+// To delete again what was deleted meanwhile is no error; fx.Deleted is set by one call only.
+func (q *Queue) Delete(ifUnused, ifEmpty bool, fx *Effects) (ready int, err error) {
+	if err := q.checkDeleteConditions(ifUnused, ifEmpty); err != nil {
+		return 0, err
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.mu.closed:
+		return 0, nil
+	case ifEmpty && q.mu.ready > 0:
+		return 0, amqp.Errorf(amqp.PreconditionFailed, "%s not empty", q.resource())
+	case ifUnused && len(q.mu.subscriptions) > 0:
+		return 0, amqp.Errorf(amqp.PreconditionFailed, "%s in use", q.resource())
+	}
+	ready = q.mu.ready
+	q.closeLocked(fx)
+	return ready, nil
+}
+
+// checkDeleteConditions refuses the flags that a quorum queue does not know (RabbitMQ 3.10.8 behaviour).
+func (q *Queue) checkDeleteConditions(ifUnused, ifEmpty bool) error {
+	if q.kind != kindQuorum {
+		return nil
+	}
+	const refused = "cannot delete %s. queue.delete operations with %s flag set are not supported by quorum queues"
+	switch {
+	case ifUnused:
+		return amqp.Errorf(amqp.NotImplemented, refused, q.resource(), "if-unused")
+	case ifEmpty:
+		return amqp.Errorf(amqp.NotImplemented, refused, q.resource(), "if-empty")
+	}
+	return nil
+}
+
+// closeLocked ends the queue. Later publishes and settlements do nothing.
+func (q *Queue) closeLocked(fx *Effects) {
+	q.mu.closed = true
+	fx.Deleted = true
+	for _, s := range q.mu.subscriptions {
+		s.cancelled = true
+		q.mu.rings.leave(s)
+	}
+	fx.Cancelled = append(fx.Cancelled, q.mu.subscriptions...)
+	q.mu.subscriptions, q.mu.exclusive = nil, nil
+	q.mu.returned = nil
+	q.mu.ready, q.mu.unacked = 0, 0
+	q.mu.readyBytes, q.mu.unackedBytes = 0, 0
+	q.mu.log.Drop()
+}

@@ -1,0 +1,29 @@
+// Package queue orders messages and hands them to consumers.
+//
+// A [Queue] is a state machine behind one mutex. It owns no goroutine, does no I/O, reads no clock (time is an
+// argument, unix milliseconds) and never calls another queue: what has to happen elsewhere is returned to the
+// caller as [Effects], to be run when the queue's lock has been released.
+//
+// # Where a message is
+//
+// The bytes of a message are written once, into the queue's [Log], and are known by their sequence number:
+//
+//	First        cursor                     Next
+//	  │  u g u R g │  r  r  r  r  r  r  r  r  │        u unacked   g gone   R returned   r ready, never delivered
+//
+// Everything from the cursor on is ready and was never delivered; everything below it is gone, with a consumer,
+// or was given back. What was given back waits in a heap by sequence number and is served before the cursor, so
+// that a message returns to its old position (RabbitMQ 3.10.8 behaviour of classic queues). It follows that
+// 'redelivered' needs no bit: it is true of what comes from the heap and of nothing else.
+//
+// # Who gets it
+//
+// Subscriptions that can take a message stand in a ring per priority level. A message goes to the first of the
+// highest level that has one; who took a message goes to the back. A consumer that answers a delivery with 'no'
+// has neither credit nor room: its subscription is parked, outside the ring, until it calls Resume.
+//
+// INVARIANT: while a subscription stands in a ring, no message is ready. Each method leaves it so: what publishes,
+// gives back or resumes ends with a delivery pass.
+//
+// Any goroutine may call any method. Lock order: queue, then outbox ([Consumer]), then whatever the [Log] locks.
+package queue

@@ -1,0 +1,52 @@
+package queue
+
+// Effects is what a call leaves to be done outside the queue. The caller does it with no queue's lock held.
+//
+// One Effects serves many calls, one after the other, and so costs nothing in steady state; effects of several
+// calls add up until Reset. It also holds the queue's scratch space, so it must not be shared between goroutines.
+// The zero value is ready to use.
+type Effects struct {
+	// Wake lists the consumers whose outbox got something, once per subscription and call.
+	Wake []Consumer
+
+	// Cancelled are the subscriptions that ended because the queue was deleted. Their clients want a
+	// basic.cancel (RabbitMQ's consumer_cancel_notify).
+	Cancelled []*Subscription
+
+	// Deleted says that this call closed the queue (Delete, or Cancel of the last consumer of an auto-delete
+	// queue). It is set by one call in the life of a queue; that caller takes the queue out of the topology.
+	Deleted bool
+
+	// Refused holds the indices of publishes that the queue refused; their publisher gets a basic.nack.
+	Refused []int32
+
+	touched  []*Subscription // whose touched mark is set
+	delivery Delivery
+	message  Message
+}
+
+// Reset forgets all effects and keeps the memory.
+func (fx *Effects) Reset() {
+	clear(fx.Wake)
+	clear(fx.Cancelled)
+	fx.Wake, fx.Cancelled, fx.Refused = fx.Wake[:0], fx.Cancelled[:0], fx.Refused[:0]
+	fx.Deleted = false
+}
+
+// touch notes that s got a message in this call.
+func (fx *Effects) touch(s *Subscription) {
+	s.touched = true
+	fx.touched = append(fx.touched, s)
+	fx.Wake = append(fx.Wake, s.consumer)
+}
+
+// done ends a call: the marks are taken off while the queue's lock, which guards them, is still held, and no
+// view into records or into the caller's messages stays behind.
+func (fx *Effects) done() {
+	for i, s := range fx.touched {
+		s.touched = false
+		fx.touched[i] = nil
+	}
+	fx.touched = fx.touched[:0]
+	fx.delivery, fx.message = Delivery{}, Message{}
+}

@@ -1,0 +1,31 @@
+package queue
+
+// Stats are the figures of a queue at one moment. The counters count since the queue was made and carry RabbitMQ's
+// names and meaning (message_stats of its management API).
+type Stats struct {
+	Ready, Unacked           int
+	ReadyBytes, UnackedBytes int64 // bodies only
+	Consumers                int
+	MemoryBytes              int64 // what the log takes
+
+	Publish      uint64
+	Deliver      uint64 // to consumers that ack
+	DeliverNoAck uint64
+	Get          uint64 // answered basic.get that ack
+	GetNoAck     uint64
+	GetEmpty     uint64
+	Redeliver    uint64 // part of the four above
+	Ack          uint64
+}
+
+// Stats returns the figures, all of the same moment.
+func (q *Queue) Stats() Stats {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	s := q.mu.counters
+	s.Ready, s.ReadyBytes = q.mu.ready, q.mu.readyBytes
+	s.Unacked, s.UnackedBytes = q.mu.unacked, q.mu.unackedBytes
+	s.Consumers = len(q.mu.subscriptions)
+	s.MemoryBytes = q.mu.log.Bytes()
+	return s
+}

@@ -1,0 +1,148 @@
+package queue
+
+import "github.com/warren-mq/warren/amqp"
+
+// Consumer is where a queue hands messages to: the outbox of a connection, seen by one consumer of it. All its
+// methods but Wake are called under the queue's lock, and so must neither block nor call a queue.
+type Consumer interface {
+	// Acquire locks the outbox, Release unlocks it. A queue holds one outbox at a time, over as many consecutive
+	// deliveries as go there.
+	Acquire()
+	Release()
+
+	// Deliver appends a delivery to the acquired outbox. False means that it did not, for lack of credit or room:
+	// the consumer has noted that under the outbox's lock and calls Resume when it can take one again. What d
+	// points to is valid during the call only.
+	Deliver(d *Delivery) bool
+
+	// Wake lets the outbox be written. It is called without the queue's lock, by whoever runs the Effects.
+	Wake()
+}
+
+// Delivery is one message on its way to a consumer.
+type Delivery struct {
+	Message      *Message
+	Seq          uint64 // names the message in a Settlement; meaningless when no ack is expected
+	Redelivered  bool
+	Ready        uint32        // messages that stay ready behind this one; set for basic.get only
+	Subscription *Subscription // nil for basic.get
+}
+
+// SubscribeOptions are the fields of basic.consume.
+type SubscribeOptions struct {
+	Tag       string
+	NoAck     bool
+	Exclusive bool
+	Prefetch  uint16     // only shown in listings: the consumer itself keeps the credit
+	Arguments amqp.Table // x-priority is read from here
+}
+
+// Subscription is a consumer at a queue, from basic.consume to its cancellation.
+type Subscription struct {
+	queue    *Queue
+	consumer Consumer
+	options  SubscribeOptions
+	priority int64
+
+	// Guarded by the queue's lock.
+	level      *level
+	next, prev *Subscription // neighbours in the ring of level; nil while parked
+	touched    bool          // got a message in the present call
+	cancelled  bool
+}
+
+func (s *Subscription) Queue() *Queue         { return s.queue }
+func (s *Subscription) Consumer() Consumer    { return s.consumer }
+func (s *Subscription) Tag() string           { return s.options.Tag }
+func (s *Subscription) NoAck() bool           { return s.options.NoAck }
+func (s *Subscription) Exclusive() bool       { return s.options.Exclusive }
+func (s *Subscription) Prefetch() uint16      { return s.options.Prefetch }
+func (s *Subscription) Arguments() amqp.Table { return s.options.Arguments }
+
+// Priority is the x-priority of the consumer, 0 by default; higher ones are served first.
+func (s *Subscription) Priority() int64 { return s.priority }
+
+// Active reports whether the subscription may get messages: until it is cancelled.
+func (s *Subscription) Active() bool {
+	s.queue.mu.Lock()
+	defer s.queue.mu.Unlock()
+	return !s.cancelled
+}
+
+// Subscribe adds a consumer. It delivers nothing yet: the caller sends consume-ok and then calls Resume, so that no
+// message overtakes the answer.
+//
+// Errors: 406 for arguments that RabbitMQ refuses, 403 if the queue is, or shall be, in exclusive use and is not
+// free for that, 404 if it was deleted meanwhile.
+func (q *Queue) Subscribe(c Consumer, o SubscribeOptions, _ *Effects) (*Subscription, error) {
+	priority, err := q.checkConsumeArguments(o.Arguments)
+	if err != nil {
+		return nil, err
+	}
+	s := &Subscription{queue: q, consumer: c, options: o, priority: priority}
+
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.mu.closed {
+		return nil, amqp.Errorf(amqp.NotFound, "no %s", q.resource())
+	}
+	// A quorum queue takes no notice of exclusive consumers (RabbitMQ 3.10.8 behaviour).
+	if q.kind != kindQuorum {
+		if q.mu.exclusive != nil || o.Exclusive && len(q.mu.subscriptions) > 0 {
+			return nil, amqp.Errorf(amqp.AccessRefused, "%s in exclusive use", q.resource())
+		}
+		if o.Exclusive {
+			q.mu.exclusive = s
+		}
+	}
+	q.mu.subscriptions = append(q.mu.subscriptions, s)
+	q.mu.rings.join(s)
+	return s, nil
+}
+
+// Subscriptions lists the consumers in the order in which they came.
+func (q *Queue) Subscriptions() []*Subscription {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return append([]*Subscription(nil), q.mu.subscriptions...)
+}
+
+// Cancel ends a subscription: after it returns nothing more is delivered to it. What it has not acked stays
+// unacked. An auto-delete queue is deleted with its last consumer; fx.Deleted says so. To cancel twice is harmless.
+func (q *Queue) Cancel(s *Subscription, fx *Effects) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if s.cancelled {
+		return
+	}
+	s.cancelled = true
+	q.mu.rings.leave(s)
+	for i, other := range q.mu.subscriptions {
+		if other == s {
+			last := len(q.mu.subscriptions) - 1
+			copy(q.mu.subscriptions[i:], q.mu.subscriptions[i+1:])
+			q.mu.subscriptions[last] = nil
+			q.mu.subscriptions = q.mu.subscriptions[:last]
+			break
+		}
+	}
+	if q.mu.exclusive == s {
+		q.mu.exclusive = nil
+	}
+	if q.autoDelete && len(q.mu.subscriptions) == 0 {
+		q.closeLocked(fx)
+	}
+}
+
+// Resume tells that a subscription can take messages again, or for the first time. It then gets what is ready. It
+// is harmless if the subscription is not parked, or was cancelled.
+func (q *Queue) Resume(now int64, s *Subscription, fx *Effects) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if s.cancelled {
+		return
+	}
+	q.mu.rings.enter(s)
+	q.deliverLocked(now, fx)
+	fx.done()
+}
