@@ -103,8 +103,9 @@ func (r *Reader) ReadProtocolHeader() (header [8]byte, err error) {
 // Fill reads once from src, behind what is buffered. All frames returned by Next become invalid. It returns what the
 // read returned; an error that comes with bytes is kept for the next call.
 func (r *Reader) Fill() error {
-	if r.err != nil {
-		return r.err
+	if err := r.err; err != nil {
+		r.err = nil
+		return err
 	}
 	if err := r.makeRoom(); err != nil {
 		return err
