@@ -77,3 +77,10 @@ func (q *Queue) closeLocked(fx *Effects) {
 	q.mu.readyBytes, q.mu.unackedBytes = 0, 0
 	q.mu.log.Drop()
 }
+
+// Closed reports whether the queue was deleted. The name may be taken again then.
+func (q *Queue) Closed() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.mu.closed
+}

@@ -1,0 +1,419 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/warren-mq/warren/amqp"
+	"github.com/warren-mq/warren/auth"
+	"github.com/warren-mq/warren/broker"
+)
+
+// conn is one client's connection. Fields without a remark belong to the reader, the goroutine that runs serve.
+type conn struct {
+	srv    *Server
+	socket net.Conn
+	name   string // "peer:port -> local:port"
+	log    zerolog.Logger
+	frames *amqp.Reader
+	out    *outbox
+
+	mechanism        string
+	user             *auth.User
+	vhost            string
+	clientProperties amqp.Table
+	capabilities     capabilities
+	channelMax       uint16
+	frameMax         uint32 // bytes; 0 without a limit
+	heartbeat        time.Duration
+	connectedAt      time.Time
+
+	session  *broker.Session
+	pub      *broker.Publisher
+	fx       broker.Effects
+	lastUsed *channel   // the channel of the last frame, mostly that of the next
+	pubs     []*channel // those with publishes in the batch
+	settling []*consumer
+	partial  []*channel // those whose content has begun
+	bodies   [][]byte   // bodies that were put together for the batch, given back when it is settled
+
+	unfinished int64 // bytes of bodies that have come in part
+
+	state          atomic.Int32
+	received       receivedCounter
+	framesReceived atomic.Uint64
+	batchFrames    uint64 // not yet added to framesReceived
+
+	// force is why somebody else wants the connection to end: asked for once, then found by the reader.
+	force     atomic.Pointer[amqp.Error]
+	forced    chan struct{} // closed when force is set
+	forceOnce sync.Once
+
+	mu       sync.Mutex          // guards what the management API reads beside the reader
+	channels map[uint16]*channel // changed by the reader under mu
+	beats    *time.Timer         // sends heartbeats and looks for the client's; nil once stopped
+}
+
+// capabilities are what a client says that it can take (protocol.md §3.2).
+type capabilities struct {
+	authenticationFailureClose, consumerCancelNotify, connectionBlocked bool
+}
+
+// States of a connection, and RabbitMQ's words for them.
+const (
+	stateStarting = iota
+	stateTuning
+	stateOpening
+	stateRunning
+	stateBlocked
+	stateClosing
+)
+
+var stateNames = [...]string{"starting", "tuning", "opening", "running", "blocked", "closing"}
+
+func newConn(s *Server, n net.Conn) *conn {
+	c := &conn{
+		srv:         s,
+		socket:      n,
+		name:        fmt.Sprintf("%s -> %s", n.RemoteAddr(), n.LocalAddr()),
+		channels:    make(map[uint16]*channel),
+		connectedAt: s.broker.Now(),
+		forced:      make(chan struct{}),
+	}
+	c.log = s.log.With().Str("connection", c.name).Logger()
+	c.frames = amqp.NewReader(&c.received, minFrameMax)
+	c.received.from = n
+	c.out = newOutbox(n)
+	c.out.resume = c.resumeParked
+	c.out.failed = c.writeFailed
+	return c
+}
+
+// receivedCounter counts what is read from the socket.
+type receivedCounter struct {
+	from  net.Conn
+	bytes atomic.Uint64
+}
+
+func (r *receivedCounter) Read(p []byte) (int, error) {
+	n, err := r.from.Read(p)
+	r.bytes.Add(uint64(n))
+	return n, err
+}
+
+// errClosed ends a connection that the client has closed in good order.
+var errClosed = errors.New("connection is closed")
+
+// serve runs the connection from the handshake to its end.
+func (c *conn) serve() {
+	defer c.end()
+	if err := c.handshake(); err != nil {
+		c.handshakeFailed(err)
+		return
+	}
+	c.srv.broker.AddConnection(c)
+	defer c.srv.broker.RemoveConnection(c)
+	c.startHeartbeats()
+	err := c.read()
+	c.finish(err)
+}
+
+// read handles frames until the connection ends. Its error says how.
+func (c *conn) read() error {
+	for {
+		for {
+			f, ok, err := c.frames.Next()
+			if err != nil {
+				return &malformed{err}
+			}
+			if !ok {
+				break
+			}
+			c.batchFrames++
+			if err := c.handle(f); err != nil {
+				return err
+			}
+		}
+		c.endBatch()
+		if err := c.fill(); err != nil {
+			return err
+		}
+	}
+}
+
+// fill waits for more from the client.
+func (c *conn) fill() error {
+	c.out.waitRoom()
+	if e := c.force.Load(); e != nil {
+		return e
+	}
+	err := c.frames.Fill()
+	if err == nil {
+		return nil
+	}
+	if e := c.force.Load(); e != nil {
+		return e
+	}
+	return err
+}
+
+// malformed is a frame that cannot be understood; nothing more is read from such a client.
+type malformed struct{ error }
+
+func (m *malformed) Unwrap() error { return m.error }
+
+// handle deals with one frame.
+func (c *conn) handle(f amqp.Frame) error {
+	if err := f.Check(); err != nil {
+		return err
+	}
+	if f.Channel == 0 {
+		return c.handleConnectionFrame(f)
+	}
+	ch := c.lastUsed
+	if ch == nil || ch.number != f.Channel {
+		if ch = c.channels[f.Channel]; ch == nil {
+			return c.handleUnopened(f)
+		}
+		c.lastUsed = ch
+	}
+	err := ch.handle(f)
+	if err == nil {
+		return nil
+	}
+	return c.channelFailed(ch, err)
+}
+
+// endBatch settles what the batch left and lets the writers run.
+func (c *conn) endBatch() {
+	c.framesReceived.Add(c.batchFrames)
+	c.batchFrames = 0
+	c.settle()
+	c.releaseBodies()
+	c.keepPartial()
+	c.fx.Run()
+	c.out.wake()
+}
+
+// keepPartial makes contents that are not complete independent of the read buffer.
+func (c *conn) keepPartial() {
+	kept := c.partial[:0]
+	for _, ch := range c.partial {
+		if ch.content.stage == expectMethod {
+			ch.content.known = false
+			continue
+		}
+		ch.content.own()
+		kept = append(kept, ch)
+	}
+	clear(c.partial[len(kept):])
+	c.partial = kept
+}
+
+// settle hands the gathered publishes and acknowledgements to the queues and confirms.
+func (c *conn) settle() {
+	if len(c.pubs) > 0 {
+		c.settlePublishes()
+	}
+	if len(c.settling) > 0 {
+		c.settleAcks()
+	}
+}
+
+func (c *conn) settlePublishes() {
+	c.pub.Settle(c.now(), &c.fx)
+	for i, ch := range c.pubs {
+		ch.batchSettled()
+		c.pubs[i] = nil
+	}
+	c.pubs = c.pubs[:0]
+}
+
+// awaitRoom waits while the client does not take what is written for it.
+func (c *conn) awaitRoom() {
+	if c.out.pending() >= outboxHigh {
+		c.endBatch() // or nobody might be writing
+		c.out.waitRoom()
+	}
+}
+
+// now is the time as the queues want it.
+func (c *conn) now() int64 { return c.srv.broker.Now().UnixMilli() }
+
+// send appends the frame of a method and counts it. The writer runs at the end of the batch.
+func (c *conn) send(channel uint16, m amqp.Method) {
+	c.out.mu.Lock()
+	c.out.buf = amqp.AppendMethod(c.out.buf, channel, m)
+	c.out.frames++
+	c.out.mu.Unlock()
+}
+
+// resumeParked is called by the writer once it has taken what was in the outbox.
+func (c *conn) resumeParked(parked []*consumer) {
+	var fx broker.Effects
+	now := c.now()
+	for _, k := range parked {
+		c.out.mu.Lock()
+		k.parked = false
+		c.out.mu.Unlock()
+		k.queue.Resume(now, k.subscription, &fx)
+	}
+	fx.Run()
+}
+
+// writeFailed is called by the writer when the client does not take any more.
+func (c *conn) writeFailed(error) { c.reset() }
+
+// reset cuts the socket, so that the client sees a TCP reset, as RabbitMQ's forced closes do.
+func (c *conn) reset() {
+	if t, ok := c.socket.(interface{ SetLinger(int) error }); ok {
+		t.SetLinger(0) // fails only on a socket that is closed already
+	}
+	c.socket.Close()
+}
+
+// Close asks the client to go: connection.close 320 with the reason.
+func (c *conn) Close(reason string) {
+	c.forceClose(&amqp.Error{Code: amqp.ConnectionForced, Reason: reason})
+}
+
+// shutDown does so because the broker stops. The client's close-ok is not awaited then.
+func (c *conn) shutDown() {
+	c.Close("broker forced connection closure with reason 'shutdown'")
+}
+
+// forceClose makes the reader find e as soon as it waits for the client.
+func (c *conn) forceClose(e *amqp.Error) {
+	c.forceOnce.Do(func() {
+		c.force.Store(e)
+		close(c.forced)
+		c.socket.SetReadDeadline(time.Unix(1, 0)) // in the past: a read that waits returns at once
+	})
+}
+
+// finish ends a connection whose handshake was through.
+func (c *conn) finish(err error) {
+	c.stopHeartbeats()
+	var bad *malformed
+	var e *amqp.Error
+	switch {
+	case errors.Is(err, errClosed):
+		c.log.Info().Msg("closing AMQP connection")
+	case errors.As(err, &bad) && errors.As(err, &e):
+		c.log.Error().Str("error", e.ReplyText()).Msg("malformed frame")
+		c.releaseAll()
+		c.sendClose(e)
+		c.srv.pause(silentClosePause)
+	case errors.As(err, &e):
+		c.closeFor(e)
+	case errors.Is(err, net.ErrClosed): // cut by us, and logged there
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, os.ErrDeadlineExceeded):
+		c.log.Warn().Msg("client unexpectedly closed TCP connection")
+	default:
+		c.log.Warn().Err(err).Msg("client unexpectedly closed TCP connection")
+	}
+}
+
+// closeFor sends connection.close and waits for the client's close-ok, at most closeWait.
+func (c *conn) closeFor(e *amqp.Error) {
+	if e.Code == amqp.ConnectionForced {
+		c.log.Warn().Str("reason", e.Reason).Msg("connection closed by the broker")
+	} else {
+		c.log.Error().Str("error", e.ReplyText()).Stringer("method", e.Method).Msg("connection error")
+	}
+	c.releaseAll()
+	c.sendClose(e)
+	select {
+	case <-c.srv.ending: // a broker that stops waits for nobody
+		return
+	default:
+	}
+	if n := c.srv.pausing.Add(1); n > int64(c.srv.cfg.MaxPausing) {
+		c.srv.pausing.Add(-1)
+		return
+	}
+	defer c.srv.pausing.Add(-1)
+	c.awaitCloseOk()
+}
+
+func (c *conn) sendClose(e *amqp.Error) {
+	c.state.Store(stateClosing)
+	c.send(0, &amqp.ConnectionClose{
+		ReplyCode: uint16(e.Code), ReplyText: e.ReplyText(), ClassID: e.Method.Class(), MethodID: e.Method.Method(),
+	})
+	c.socket.SetWriteDeadline(time.Now().Add(closeWait))
+	c.out.flush()
+}
+
+// awaitCloseOk ignores what the client sends until it answers connection.close, or closes as well.
+func (c *conn) awaitCloseOk() {
+	c.socket.SetReadDeadline(time.Now().Add(c.closeTimeout()))
+	for {
+		f, ok, err := c.frames.Next()
+		if err != nil {
+			return
+		}
+		if !ok {
+			select {
+			case <-c.srv.ending:
+				return
+			default:
+			}
+			if c.frames.Fill() != nil {
+				return
+			}
+			continue
+		}
+		if f.Channel != 0 || f.Type != amqp.FrameMethod {
+			continue
+		}
+		switch id, _, err := amqp.SplitMethod(f.Payload); {
+		case err != nil:
+			return
+		case id == amqp.ConnectionCloseOkID:
+			return
+		case id == amqp.ConnectionCloseID:
+			c.send(0, &amqp.ConnectionCloseOk{})
+			c.out.flush()
+		}
+	}
+}
+
+// closeTimeout is how long the other side may take after a close: a heartbeat, at most closeWait.
+func (c *conn) closeTimeout() time.Duration {
+	if c.heartbeat > 0 {
+		return min(c.heartbeat, closeWait)
+	}
+	return closeWait
+}
+
+// end releases everything. It runs last, whatever happened.
+func (c *conn) end() {
+	c.releaseAll()
+	c.reset()
+	c.out.close()
+	c.srv.broker.Totals.SentBytes.Add(c.out.sent.Load())
+	c.srv.broker.Totals.ReceivedBytes.Add(c.received.bytes.Load())
+}
+
+// releaseAll ends the channels, gives back what they hold and deletes the connection's exclusive queues.
+func (c *conn) releaseAll() {
+	if c.session == nil {
+		return
+	}
+	c.settle()
+	for _, ch := range c.channelList() {
+		c.removeChannel(ch)
+	}
+	c.session.Close()
+	c.fx.Run()
+	c.session = nil
+}
