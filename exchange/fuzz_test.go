@@ -17,7 +17,7 @@ func FuzzTopic(f *testing.F) {
 	}
 	f.Add("#.a.#.*.#", "a.*.#.b", "a.b.a.c.b")
 	f.Fuzz(func(t *testing.T, first, second, key string) {
-		if strings.Count(first, "#") > 6 || strings.Count(second, "#") > 6 || len(key) > 60 {
+		if max(strings.Count(first, "#"), strings.Count(second, "#")) > 5 || strings.Count(key, ".") > 12 {
 			t.Skip("the naive matcher takes exponential time")
 		}
 		x := declare(t, "x", "topic")
