@@ -83,8 +83,9 @@ func (r *runner) step(line string) error {
 		if i < 0 || !ok {
 			return fmt.Errorf("each WORD… do STEP")
 		}
-		for _, w := range words[1:i] {
-			if err := r.step(strings.ReplaceAll(rest, "%s", w)); err != nil {
+		for i, w := range words[1:i] {
+			step := strings.NewReplacer("%s", w, "%i", strconv.Itoa(i+1)).Replace(rest)
+			if err := r.step(step); err != nil {
 				return err
 			}
 		}

@@ -3,14 +3,16 @@ package compat
 import (
 	"os"
 	"testing"
+
+	"github.com/warren-mq/warren/amqptest"
 )
 
-// warren returns the address of the Warren under test: WARREN_ADDR.
+// warren returns the address of the Warren under test: WARREN_ADDR, or else a
+// broker in this process that ends with the test.
 func warren(t *testing.T) string {
 	t.Helper()
-	addr := os.Getenv("WARREN_ADDR")
-	if addr == "" {
-		t.Skip("WARREN_ADDR is not set")
+	if addr := os.Getenv("WARREN_ADDR"); addr != "" {
+		return addr
 	}
-	return addr
+	return amqptest.NewServer(t).Addr
 }
