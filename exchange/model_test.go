@@ -121,7 +121,7 @@ func randomArgs(r *rand.Rand, bindings bool) amqp.Table {
 func TestAgainstModel(t *testing.T) {
 	for _, types := range [][]string{{"direct"}, {"fanout"}, {"topic"}, {"headers"}, exchange.Types()} {
 		t.Run(strings.Join(types, "+"), func(t *testing.T) {
-			for range 30 {
+			for range 10 {
 				runModel(t, newRand(t), types)
 			}
 		})
