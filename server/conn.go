@@ -250,7 +250,7 @@ func (c *conn) now() int64 { return c.srv.broker.Now().UnixMilli() }
 
 // send appends the frame of a method and counts it. The writer runs at the end of the batch.
 func (c *conn) send(channel uint16, m amqp.Method) {
-	c.out.mu.Lock()
+	c.out.lock()
 	c.out.buf = amqp.AppendMethod(c.out.buf, channel, m)
 	c.out.frames++
 	c.out.mu.Unlock()

@@ -29,7 +29,7 @@ type consumer struct {
 }
 
 // Acquire locks the outbox for a run of deliveries.
-func (k *consumer) Acquire() { k.ch.conn.out.mu.Lock() }
+func (k *consumer) Acquire() { k.ch.conn.out.lock() }
 
 // Release unlocks the outbox.
 func (k *consumer) Release() { k.ch.conn.out.mu.Unlock() }
@@ -135,7 +135,7 @@ func (ch *channel) appendContent(buf []byte, m *queue.Message) []byte {
 // Cancelled tells the client that a queue which it consumes from is gone, if it can take that.
 func (k *consumer) Cancelled(*queue.Subscription) {
 	ch, out := k.ch, k.ch.conn.out
-	out.mu.Lock()
+	out.lock()
 	current := ch.consumers[k.tag] == k
 	if current {
 		delete(ch.consumers, k.tag)

@@ -58,7 +58,7 @@ func (c *conn) protocolHeader() (major, minor byte, err error) {
 	case "AMQP\x01\x01\x08\x00":
 		return 8, 0, nil
 	}
-	c.out.mu.Lock()
+	c.out.lock()
 	c.out.buf = append(c.out.buf, "AMQP\x00\x00\x09\x01"...)
 	c.out.mu.Unlock()
 	c.out.flush()

@@ -48,7 +48,7 @@ func (c *conn) startHeartbeats() {
 }
 
 func (c *conn) sendHeartbeat() {
-	c.out.mu.Lock()
+	c.out.lock()
 	if len(c.out.buf) == 0 {
 		c.out.buf = amqp.AppendHeartbeat(c.out.buf)
 		c.out.frames++

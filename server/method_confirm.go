@@ -35,7 +35,7 @@ func (ch *channel) batchSettled() {
 	ch.counts.confirmed.Add(n)
 	totals.Confirmed.Add(n)
 	out := ch.conn.out
-	out.mu.Lock()
+	out.lock()
 	buf, mark := amqp.BeginFrame(out.buf, amqp.FrameMethod, ch.number)
 	ack := amqp.BasicAck{DeliveryTag: ch.confirmTag, Multiple: n > 1}
 	out.buf = amqp.EndFrame(ack.Append(buf), mark)

@@ -59,7 +59,7 @@ func (ch *channel) unroutable(m *broker.Message, mandatory bool) {
 // sendReturn appends basic.return with its content, without the header BCC.
 func (ch *channel) sendReturn(exchange, key, properties, body []byte) {
 	c := ch.conn
-	c.out.mu.Lock()
+	c.out.lock()
 	defer c.out.mu.Unlock()
 	buf, mark := amqp.BeginFrame(c.out.buf, amqp.FrameMethod, ch.number)
 	ret := amqp.BasicReturn{

@@ -10,9 +10,16 @@ const (
 	// outboxHigh is how many bytes may wait for a client before its consumers get no more credit and its reader
 	// reads no more requests.
 	outboxHigh = 256 << 10
-	// outboxKeep is the largest buffer that a connection keeps while it has nothing to write.
-	outboxKeep = 64 << 10
+	// outboxStart and outboxKeep are the sizes of buffers that are handed from connection to connection. A larger
+	// one, grown for a large message, is left to the garbage collector.
+	outboxStart = 16 << 10
+	outboxKeep  = outboxHigh + 256<<10
 )
+
+// outBuffer is a buffer on its way through the pool.
+type outBuffer struct{ b []byte }
+
+var outBuffers = sync.Pool{New: func() any { return &outBuffer{make([]byte, 0, outboxStart)} }}
 
 // outbox is what waits to be written to a client. Its lock also guards everything that must agree with the order of
 // frames on the wire: the delivery tags and unacknowledged deliveries of the connection's channels and the credit of
@@ -28,8 +35,8 @@ type outbox struct {
 	sent atomic.Uint64 // bytes that the socket took
 
 	mu      sync.Mutex
-	buf     []byte      // what comes next; guarded by mu
-	spare   []byte      // the buffer that is not in use; guarded by mu
+	buf     []byte      // what comes next, nil while there is nothing; guarded by mu
+	owner   *outBuffer  // what buf came out of; guarded by mu
 	writing bool        // a writer runs; guarded by mu
 	closed  bool        // nothing is written any more; guarded by mu
 	parked  []*consumer // refused because the outbox was full; guarded by mu
@@ -42,6 +49,23 @@ func newOutbox(socket net.Conn) *outbox {
 	o.drained.L = &o.mu
 	o.run = o.write
 	return o
+}
+
+// lock locks the outbox for appending to buf.
+func (o *outbox) lock() {
+	o.mu.Lock()
+	if o.buf == nil && !o.closed {
+		o.owner = outBuffers.Get().(*outBuffer)
+		o.buf = o.owner.b
+	}
+}
+
+// recycle gives a buffer back. An idle connection keeps none.
+func recycle(owner *outBuffer, b []byte) {
+	if owner != nil && cap(b) <= outboxKeep {
+		owner.b = b[:0]
+		outBuffers.Put(owner)
+	}
 }
 
 // full says whether consumers must wait. o.mu is held.
@@ -66,18 +90,14 @@ func (o *outbox) write() {
 		o.mu.Lock()
 		if len(o.buf) == 0 || o.closed {
 			o.writing = false
-			if cap(o.spare) > outboxKeep {
-				o.spare = nil
-			}
-			if cap(o.buf) > outboxKeep {
-				o.buf = nil
-			}
+			recycle(o.owner, o.buf)
+			o.buf, o.owner = nil, nil
 			o.drained.Broadcast()
 			o.mu.Unlock()
 			return
 		}
-		out := o.buf
-		o.buf, o.spare = o.spare[:0], nil
+		out, owner := o.buf, o.owner
+		o.buf, o.owner = nil, nil
 		parked := o.parked
 		o.parked = nil
 		o.drained.Broadcast()
@@ -88,15 +108,11 @@ func (o *outbox) write() {
 		}
 		n, err := o.socket.Write(out)
 		o.sent.Add(uint64(n))
-
-		o.mu.Lock()
-		o.spare = out[:0]
+		recycle(owner, out)
 		if err != nil {
+			o.mu.Lock()
 			o.closed = true
-			o.buf = nil
-		}
-		o.mu.Unlock()
-		if err != nil {
+			o.mu.Unlock()
 			o.failed(err)
 		}
 	}
@@ -129,7 +145,7 @@ func (o *outbox) close() {
 	for o.writing {
 		o.drained.Wait()
 	}
-	o.buf, o.spare, o.parked = nil, nil, nil
+	o.buf, o.owner, o.parked = nil, nil, nil
 	o.mu.Unlock()
 }
 
