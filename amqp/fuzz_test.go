@@ -32,6 +32,11 @@ func (c *chunks) Read(b []byte) (int, error) {
 	return n, nil
 }
 
+// waitingChunks are chunks for which a Reader gives its buffer back.
+type waitingChunks struct{ chunks }
+
+func (*waitingChunks) WaitReadable() error { return nil }
+
 // parseFrames is the naive Reader: the whole stream at once. bad tells whether it met something that is not a frame.
 func parseFrames(stream []byte, frameMax uint32) (frames []amqp.Frame, bad bool) {
 	for len(stream) >= amqp.FrameHeaderSize {
@@ -64,7 +69,11 @@ func FuzzReader(f *testing.F) {
 	f.Add(stream[:20], []byte{}, uint32(4))
 	f.Fuzz(func(t *testing.T, stream, sizes []byte, frameMax uint32) {
 		want, bad := parseFrames(stream, frameMax)
-		got, err := readFrom(&chunks{data: stream, sizes: sizes}, frameMax)
+		plain, _ := readFrom(&chunks{data: stream, sizes: sizes}, frameMax)
+		got, err := readFrom(&waitingChunks{chunks{data: stream, sizes: sizes}}, frameMax)
+		if len(plain) != len(got) {
+			t.Fatalf("%d frames without waiting, %d with it", len(plain), len(got))
+		}
 		if len(got) != len(want) {
 			t.Fatalf("got %d frames, want %d", len(got), len(want))
 		}

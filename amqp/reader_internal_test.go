@@ -3,6 +3,7 @@ package amqp
 import (
 	"errors"
 	"io"
+	"strings"
 	"testing"
 )
 
@@ -28,15 +29,18 @@ func (s *idleSource) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-func TestIdleReaderHoldsNoBuffer(t *testing.T) {
+func TestReaderHoldsNoBufferWhileItWaits(t *testing.T) {
 	heartbeat := string(AppendHeartbeat(nil))
-	src := &idleSource{chunks: []string{heartbeat, heartbeat[:3], heartbeat[3:]}}
+	src := &idleSource{chunks: []string{heartbeat + heartbeat[:3], heartbeat[3:]}}
 	src.r = NewReader(src, 4096)
 	frames := 0
 	for {
-		if _, ok, err := src.r.Next(); err != nil {
+		if f, ok, err := src.r.Next(); err != nil {
 			t.Fatal(err)
 		} else if ok {
+			if f.Type != FrameHeartbeat || f.Channel != 0 || len(f.Payload) != 0 {
+				t.Errorf("got %v", f)
+			}
 			frames++
 			continue
 		}
@@ -47,13 +51,45 @@ func TestIdleReaderHoldsNoBuffer(t *testing.T) {
 	if frames != 2 {
 		t.Errorf("got %d frames", frames)
 	}
-	// Four reads, of which the third completes a frame and so cannot wait without a buffer.
+	// At first, in the middle of the second frame, after it.
 	if len(src.held) != 3 || src.held[0] || src.held[1] || src.held[2] {
 		t.Errorf("buffer held while waiting: %v", src.held)
 	}
 	src.r.Release()
 	if src.r.buf != nil {
 		t.Error("the buffer is kept after Release")
+	}
+}
+
+func TestReaderKeepsTheBufferWhenMoreIsLikelyThere(t *testing.T) {
+	heartbeats := strings.Repeat(string(AppendHeartbeat(nil)), readBufferSize/FrameOverhead-1)
+	src := &idleSource{chunks: []string{heartbeats + "\x03\x00\x01\x00\x00\x00\x01x", "\xCE"}}
+	src.r = NewReader(src, 4096)
+	for range 2 {
+		if err := src.r.Fill(); err != nil {
+			t.Fatal(err)
+		}
+		for ok := true; ok; {
+			var err error
+			if _, ok, err = src.r.Next(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if len(src.held) != 1 || src.r.Buffered() != 0 {
+		t.Errorf("waited %d times, %d octets left", len(src.held), src.r.Buffered())
+	}
+}
+
+func TestFrameIsNotLostWhenWaitingFails(t *testing.T) {
+	src := &idleSource{chunks: []string{"\x08\x00"}}
+	src.r = NewReader(src, 4096)
+	if err := src.r.Fill(); err != nil {
+		t.Fatal(err)
+	}
+	src.err = errors.New("closed")
+	if err := src.r.Fill(); err != src.err || src.r.Buffered() != 2 {
+		t.Errorf("got %v with %d octets buffered", err, src.r.Buffered())
 	}
 }
 
