@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+
+	"github.com/rs/zerolog"
+
+	"github.com/warren-mq/warren/auth"
+	"github.com/warren-mq/warren/broker"
+	"github.com/warren-mq/warren/server"
+)
+
+// node is a running broker with its doors.
+type node struct {
+	log     zerolog.Logger
+	dataDir string // absolute
+	broker  *broker.Broker
+	server  *server.Server
+	amqp    []net.Listener
+	http    net.Listener // nil without a management API
+
+	failed  chan error // what ended a listener that nobody had closed; room for all of them
+	quit    context.CancelFunc
+	running sync.WaitGroup // the accept loops and the watch over memory and disk
+}
+
+// startNode brings everything up. The doors open last, so that a client that gets in finds a broker that is ready. The
+// configuration file's name is only shown.
+func startNode(c config, file string, log zerolog.Logger) (n *node, err error) {
+	n = &node{log: log, failed: make(chan error, len(c.listen)+1)}
+	if n.dataDir, err = openDataDir(c.dataDir); err != nil {
+		return nil, err
+	}
+	if n.broker, err = newBroker(c, log); err != nil {
+		return nil, err
+	}
+	n.server = server.New(serverConfig(c), n.broker, log)
+	w := newWatch(n.dataDir, c.resourceLimits(log), &n.broker.Alarms, log)
+	if n.amqp, err = listenAll(c.listen, "listen"); err != nil {
+		return nil, err
+	}
+	if c.management != "" {
+		if n.http, err = listen(c.management, "management"); err != nil {
+			closeAll(n.amqp)
+			return nil, err
+		}
+	}
+
+	watched, quit := context.WithCancel(context.Background())
+	n.quit = quit
+	n.running.Go(func() { w.run(watched) })
+	for _, l := range n.amqp {
+		n.accept("AMQP", l, n.server.Serve, server.ErrClosed)
+	}
+	return n, nil
+}
+
+// accept runs a door's loop. It ends with stop, or with an error that ends the node.
+func (n *node) accept(what string, l net.Listener, serve func(net.Listener) error, closed error) {
+	n.running.Go(func() {
+		if err := serve(l); err != nil && !errors.Is(err, closed) {
+			n.failed <- fmt.Errorf("%s on %s: %w", what, l.Addr(), err)
+		}
+	})
+}
+
+// stop is the start in reverse. Clients are told (320); ctx bounds how long they have to take what is still theirs.
+func (n *node) stop(ctx context.Context) error {
+	err := n.server.Shutdown(ctx)
+	if n.http != nil {
+		err = errors.Join(err, n.http.Close())
+	}
+	n.quit()
+	n.running.Wait()
+	return err
+}
+
+func newBroker(c config, log zerolog.Logger) (*broker.Broker, error) {
+	users := auth.New(c.loopbackUsers...)
+	admin := auth.DefaultUser()
+	admin.Name, admin.Password, admin.VHost = c.defaultUser, c.defaultPass, c.defaultVHost
+	if err := users.Seed(admin); err != nil {
+		return nil, err
+	}
+	return broker.New(broker.Config{
+		NodeName:       c.nodeName,
+		Product:        c.product,
+		Version:        c.productVersion,
+		DefaultVHost:   c.defaultVHost,
+		MaxMessageSize: c.maxMessageSize,
+		Users:          users,
+		Logger:         log,
+	})
+}
+
+func serverConfig(c config) server.Config {
+	sc := server.Config{
+		FrameMax:         c.frameMax,
+		ChannelMax:       c.channelMax,
+		Heartbeat:        c.heartbeat,
+		HandshakeTimeout: c.handshakeTimeout,
+		ProxyProtocol:    c.proxyProtocol,
+	}
+	if sc.ChannelMax == 0 { // no limit of ours; 65535 is the protocol's
+		sc.ChannelMax = 65535
+	}
+	if sc.Heartbeat == 0 { // the server's zero value means its default
+		sc.Heartbeat = -1
+	}
+	return sc
+}
