@@ -27,6 +27,9 @@ func unknownFrame(typ byte, payload []byte) *Error {
 	return Errorf(FrameError, "%s: unknown_frame", text)
 }
 
+// UnexpectedFrameError is UNEXPECTED_FRAME for a frame that is out of place in the session.
+func UnexpectedFrameError(f Frame) *Error { return unexpectedFrame(f.Type, f.Payload) }
+
 func unexpectedFrame(typ byte, payload []byte) *Error {
 	text, _ := describeFrame(typ, payload)
 	return Errorf(UnexpectedFrame, "%s", text)

@@ -34,6 +34,9 @@ func (p *Publisher) examine(msg *queue.Message) error {
 			return err
 		}
 	}
+	if err := p.senderSelected(props, msg); err != nil {
+		return err
+	}
 	if props.Has(amqp.FlagDeliveryMode) {
 		switch props.DeliveryMode {
 		case transient:
@@ -49,9 +52,8 @@ func (p *Publisher) examine(msg *queue.Message) error {
 			p.plain.wire = append(p.plain.wire[:0], msg.Properties...)
 			p.plain.persistent, p.plain.priority = msg.Persistent, msg.Priority
 		}
-		return nil
 	}
-	return p.senderSelected(props, msg)
+	return nil
 }
 
 // checkUserID: a message may only name the user who sends it, unless that one is an impersonator.
@@ -128,14 +130,24 @@ func parseExpiration(value []byte) (millis int64, fault string) {
 		number = "0"
 	}
 	if value[0] == '-' && number != "0" {
-		return 0, fmt.Sprintf("{value_negative,-%s}", number)
+		return 0, outOfRange(value, "value_negative", "-"+number)
 	}
 	for _, d := range []byte(number) {
 		if millis = millis*10 + int64(d-'0'); millis > maxExpirationMillis {
-			return 0, fmt.Sprintf("{value_too_large,%s}", number)
+			return 0, outOfRange(value, "value_too_large", number)
 		}
 	}
 	return millis, ""
+}
+
+// outOfRange renders a tuple as Erlang's ~p does, which breaks a line that would get longer than 80 columns. The text
+// before it counts.
+func outOfRange(value []byte, fault, number string) string {
+	before := len(fmt.Sprintf("invalid expiration '%s': ", value))
+	if before+len(fault)+len(number)+3 <= 80 {
+		return fmt.Sprintf("{%s,%s}", fault, number)
+	}
+	return fmt.Sprintf("{%s,\n%s%s}", fault, strings.Repeat(" ", before+1), number)
 }
 
 // erlangString renders bytes as Erlang prints a list of characters.

@@ -100,6 +100,7 @@ func (p *Publisher) Publish(m *Message) (routed bool, err error) {
 		return false, err
 	}
 	p.add(r, &msg)
+	m.Properties = msg.Properties // what is returned does not have BCC either
 	return len(r.shares) > 0, nil
 }
 

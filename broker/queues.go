@@ -37,6 +37,9 @@ func (s *Session) DeclareQueue(d QueueDeclaration) (*Queue, error) {
 	if err := s.check(auth.Configure, kindQueue, d.Name); err != nil {
 		return nil, err
 	}
+	if !serverNamed && reserved(d.Name) {
+		return nil, amqp.Errorf(amqp.AccessRefused, "queue name '%s' contains reserved prefix 'amq.*'", d.Name)
+	}
 	s.broker.Totals.QueuesDeclared.Add(1)
 	c := queue.Config{
 		Name: d.Name, VHost: s.vhost.name,
@@ -64,9 +67,6 @@ func (s *Session) DeclareQueue(d QueueDeclaration) (*Queue, error) {
 
 // mayCreate makes the checks that are only made for a queue that does not exist yet.
 func (s *Session) mayCreate(d QueueDeclaration, serverNamed bool) error {
-	if !serverNamed && reserved(d.Name) {
-		return amqp.Errorf(amqp.AccessRefused, "queue name '%s' contains reserved prefix 'amq.*'", d.Name)
-	}
 	if err := queue.CheckArguments(d.Name, s.vhost.name, d.Durable, d.Exclusive, d.AutoDelete, serverNamed, d.Arguments); err != nil {
 		return err
 	}

@@ -37,6 +37,9 @@ func (ch *channel) settleDeliveries(tag uint64, multiple bool, what outcome) err
 func (c *conn) note(d delivery, what outcome) {
 	k := d.consumer
 	k.outstanding--
+	if k.prefix != nil {
+		k.ch.outstanding--
+	}
 	if !k.unsettled {
 		k.unsettled = true
 		c.settling = append(c.settling, k)

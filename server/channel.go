@@ -34,6 +34,7 @@ type channel struct {
 	consumers      map[string]*consumer
 	prefetch       uint16 // of consumers that start from now on
 	globalPrefetch int    // of the channel; 0: no limit
+	outstanding    int    // unacknowledged deliveries to consumers; what was got does not count (3.10.8)
 	unacked        unacked
 	lastTag        uint64 // of deliveries and gets
 	stats          deliveryCounts
@@ -142,6 +143,11 @@ func (c *conn) handleUnopened(f amqp.Frame) error {
 		return err
 	}
 	if id != amqp.ChannelOpenID {
+		if m, ok := amqp.NewMethod(id); ok { // what cannot be decoded is told first
+			if err := m.Decode(args); err != nil {
+				return tied(id, err)
+			}
+		}
 		return &amqp.Error{Code: amqp.ChannelError, Reason: "expected 'channel.open'", Method: id}
 	}
 	var open amqp.ChannelOpen

@@ -336,12 +336,15 @@ func (c *conn) closeFor(e *amqp.Error) {
 		return
 	default:
 	}
-	if n := c.srv.pausing.Add(1); n > int64(c.srv.cfg.MaxPausing) {
-		c.srv.pausing.Add(-1)
-		return
+	c.pausing(func() { c.awaitCloseOk(c.closeTimeout()) })
+}
+
+// pausing runs wait, unless too many connections wait for their end already.
+func (c *conn) pausing(wait func()) {
+	if c.srv.pausing.Add(1) <= int64(c.srv.cfg.MaxPausing) {
+		wait()
 	}
-	defer c.srv.pausing.Add(-1)
-	c.awaitCloseOk()
+	c.srv.pausing.Add(-1)
 }
 
 func (c *conn) sendClose(e *amqp.Error) {
@@ -353,9 +356,12 @@ func (c *conn) sendClose(e *amqp.Error) {
 	c.out.flush()
 }
 
-// awaitCloseOk ignores what the client sends until it answers connection.close, or closes as well.
-func (c *conn) awaitCloseOk() {
-	c.socket.SetReadDeadline(time.Now().Add(c.closeTimeout()))
+// awaitCloseOk ignores what the client sends until it answers connection.close, at most for so long.
+func (c *conn) awaitCloseOk(limit time.Duration) {
+	c.socket.SetReadDeadline(time.Now().Add(limit))
+	if c.force.Load() != nil { // which the line above may have undone
+		c.socket.SetReadDeadline(time.Unix(1, 0))
+	}
 	for {
 		f, ok, err := c.frames.Next()
 		if err != nil {

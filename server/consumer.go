@@ -62,6 +62,7 @@ func (k *consumer) Deliver(d *queue.Delivery) bool {
 	} else {
 		ch.unacked.push(ch.lastTag, d.Seq, k)
 		k.outstanding++
+		ch.outstanding++
 		ch.stats.Delivered++
 	}
 	m := d.Message
@@ -88,7 +89,7 @@ func (k *consumer) Deliver(d *queue.Delivery) bool {
 // hasCredit says whether prefetch allows another delivery. The outbox's lock is held. Consumers without
 // acknowledgements have no limit of their own, but wait while the channel's is used up (3.10.8).
 func (k *consumer) hasCredit() bool {
-	if g := k.ch.globalPrefetch; g > 0 && k.ch.unacked.count >= g {
+	if g := k.ch.globalPrefetch; g > 0 && k.ch.outstanding >= g {
 		return false
 	}
 	return k.noAck || k.prefetch == 0 || k.outstanding < k.prefetch

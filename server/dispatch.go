@@ -65,8 +65,6 @@ func (ch *channel) handleBasic(id amqp.MethodID, args []byte) error {
 		return decoded(args, ch.consume)
 	case amqp.BasicCancelID:
 		return decoded(args, ch.cancel)
-	case amqp.BasicCancelOkID:
-		return nil // the answer to our cancel notification, which some clients send
 	case amqp.BasicGetID:
 		return decoded(args, ch.get)
 	case amqp.BasicRecoverID:

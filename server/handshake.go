@@ -69,7 +69,7 @@ func (c *conn) protocolHeader() (major, minor byte, err error) {
 func (c *conn) start(major, minor byte) error {
 	c.send(0, &amqp.ConnectionStart{
 		VersionMajor: major, VersionMinor: minor,
-		ServerProperties: c.srv.properties(),
+		ServerProperties: c.srv.properties(major == 0),
 		Mechanisms:       mechanisms(),
 		Locales:          "en_US",
 	})
@@ -82,21 +82,28 @@ func (c *conn) start(major, minor byte) error {
 	c.mechanism = ok.Mechanism
 	name, password, err := auth.Response(ok.Mechanism, ok.Response)
 	if err != nil {
+		if ok.Mechanism == "AMQPLAIN" { // whose table has been read; 3.10.8 drops other garbage without a word
+			return c.loginRefused(ok.Mechanism, err)
+		}
 		return &refused{reason: err.Error(), pause: true}
 	}
 	b := c.srv.broker
 	b.Totals.AuthAttempts.Add(1)
-	user, err := b.Users.Authenticate(name, password, c.socket.RemoteAddr())
+	c.user, err = b.Users.Authenticate(name, password, c.socket.RemoteAddr())
 	if err != nil {
 		b.Totals.AuthFailures.Add(1)
-		r := &refused{reason: fmt.Sprintf("%s login refused: %v", ok.Mechanism, err), pause: true}
-		if c.capabilities.authenticationFailureClose {
-			r.reply = auth.Refusal(ok.Mechanism)
-		}
-		return r
+		return c.loginRefused(ok.Mechanism, err)
 	}
-	c.user = user
 	return nil
+}
+
+// loginRefused tells a client that can take it that the login failed, never why.
+func (c *conn) loginRefused(mechanism string, why error) error {
+	r := &refused{reason: fmt.Sprintf("%s login refused: %v", mechanism, why), pause: true}
+	if c.capabilities.authenticationFailureClose {
+		r.reply = auth.Refusal(mechanism)
+	}
+	return r
 }
 
 // tune agrees on limits. The client's heartbeat is taken as it is; its other values must be within the offer.
@@ -180,19 +187,30 @@ func (c *conn) expect(m amqp.Method) error {
 			continue
 		}
 		if f.Type != amqp.FrameMethod || f.Channel != 0 {
-			return &refused{reason: fmt.Sprintf("unexpected frame of type %d on channel %d in state %s", f.Type, f.Channel, c.stateName()), pause: true}
+			return c.outOfPlace(amqp.UnexpectedFrameError(f))
 		}
 		id, args, err := amqp.SplitMethod(f.Payload)
-		if err == nil && id == m.ID() {
-			err = m.Decode(args)
-		} else if err == nil {
-			err = fmt.Errorf("unexpected method %v in connection state %s", id, c.stateName())
-		}
 		if err != nil {
+			return &refused{reason: err.Error()}
+		}
+		if id != m.ID() {
+			e := amqp.Errorf(amqp.ChannelError, "unexpected method in connection state %s", c.stateName())
+			e.Method = id
+			return c.outOfPlace(e)
+		}
+		if err := m.Decode(args); err != nil {
 			return &refused{reason: err.Error(), pause: true}
 		}
 		return nil
 	}
+}
+
+// outOfPlace is a frame that does not belong into the handshake. A client that has logged in is told so.
+func (c *conn) outOfPlace(e *amqp.Error) error {
+	if c.state.Load() == stateOpening {
+		return &refused{reason: e.Error(), reply: e, close: true}
+	}
+	return &refused{reason: e.Error(), pause: true}
 }
 
 // handshakeFailed answers a client that was not let in.
@@ -212,7 +230,9 @@ func (c *conn) handshakeFailed(err error) {
 	}
 	switch {
 	case r.close:
-		c.awaitCloseOk()
+		c.awaitCloseOk(c.closeTimeout())
+	case r.pause && r.reply != nil:
+		c.pausing(func() { c.awaitCloseOk(silentClosePause) })
 	case r.pause:
 		c.srv.pause(silentClosePause)
 	}
@@ -221,7 +241,8 @@ func (c *conn) handshakeFailed(err error) {
 func (c *conn) stateName() string { return stateNames[c.state.Load()] }
 
 // properties are connection.start's server-properties, sorted by key. Clients gate features on product and version.
-func (s *Server) properties() amqp.Table {
+// AMQP 0-8 and 0-9 clients get no capabilities, as from 3.10.8.
+func (s *Server) properties(current bool) amqp.Table {
 	b := s.broker
 	capabilities := amqp.Table{
 		{Name: "publisher_confirms", Value: true},
@@ -233,6 +254,9 @@ func (s *Server) properties() amqp.Table {
 		{Name: "authentication_failure_close", Value: true},
 		{Name: "per_consumer_qos", Value: true},
 		{Name: "direct_reply_to", Value: true},
+	}
+	if !current {
+		capabilities = amqp.Table{}
 	}
 	t := amqp.Table{
 		{Name: "capabilities", Value: capabilities},

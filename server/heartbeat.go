@@ -17,11 +17,11 @@ func (c *conn) startHeartbeats() {
 	silent, half := 0, false
 	var beat func()
 	beat = func() { // runs in the timer's goroutine, never twice at once, since it starts its own successor
-		if n := c.out.sent.Load(); n == sent {
-			c.sendHeartbeat()
-		} else {
-			sent = n
+		n := c.out.sent.Load()
+		if n == sent && c.sendHeartbeat() {
+			n += heartbeatSize
 		}
+		sent = n
 		if half = !half; !half {
 			n := c.received.bytes.Load()
 			switch {
@@ -47,14 +47,20 @@ func (c *conn) startHeartbeats() {
 	c.beats = time.AfterFunc(c.heartbeat/2, beat)
 }
 
-func (c *conn) sendHeartbeat() {
+// heartbeatSize is what a heartbeat adds to the bytes sent.
+const heartbeatSize = amqp.FrameOverhead
+
+// sendHeartbeat sends one unless something else is about to be sent.
+func (c *conn) sendHeartbeat() bool {
 	c.out.lock()
-	if len(c.out.buf) == 0 {
+	idle := len(c.out.buf) == 0 && !c.out.closed
+	if idle {
 		c.out.buf = amqp.AppendHeartbeat(c.out.buf)
 		c.out.frames++
 	}
 	c.out.mu.Unlock()
 	c.out.wake()
+	return idle
 }
 
 func (c *conn) stopHeartbeats() {
