@@ -54,6 +54,7 @@ type Broker struct {
 	Totals Totals
 
 	connections connections
+	ended       ended
 
 	mu     sync.RWMutex
 	vhosts map[string]*VHost // guarded by mu

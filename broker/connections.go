@@ -86,10 +86,12 @@ func (b *Broker) AddConnection(c Connection) {
 // RemoveConnection forgets a connection that has ended.
 func (b *Broker) RemoveConnection(c Connection) {
 	b.connections.mu.Lock()
-	defer b.connections.mu.Unlock()
-	if _, ok := b.connections.all[c]; ok {
-		delete(b.connections.all, c)
+	_, ok := b.connections.all[c]
+	delete(b.connections.all, c)
+	b.connections.mu.Unlock()
+	if ok {
 		b.Totals.ConnectionsClosed.Add(1)
+		b.connectionEnded(c)
 	}
 }
 

@@ -224,6 +224,7 @@ func (c *conn) forget(ch *channel) {
 		c.lastUsed = nil
 	}
 	c.srv.broker.Totals.ChannelsClosed.Add(1)
+	c.srv.broker.ChannelEnded(c.vhost, ch.info().Stats)
 }
 
 // channelList is a copy of the open channels.
