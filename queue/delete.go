@@ -10,10 +10,7 @@ func (q *Queue) Purge(_ *Effects) (ready int) {
 		return 0
 	}
 	log, end := q.mu.log, q.mu.log.Next()
-	for _, seq := range q.mu.returned {
-		log.Gone(seq)
-	}
-	q.mu.returned.clear()
+	q.mu.returned.clear(log.Gone)
 	for ; q.mu.cursor < end; q.mu.cursor++ {
 		log.Gone(q.mu.cursor)
 	}
@@ -72,7 +69,7 @@ func (q *Queue) closeLocked(fx *Effects) {
 	}
 	fx.Cancelled = append(fx.Cancelled, q.mu.subscriptions...)
 	q.mu.subscriptions, q.mu.exclusive = nil, nil
-	q.mu.returned = nil
+	q.mu.returned = returned{}
 	q.mu.ready, q.mu.unacked = 0, 0
 	q.mu.readyBytes, q.mu.unackedBytes = 0, 0
 	q.mu.log.Drop()

@@ -68,8 +68,8 @@ func (q *Queue) deliverHeadLocked(d *Delivery, run *outboxRun, fx *Effects) {
 // headLocked sets d to the message that is next, which must exist. It stays ready.
 func (q *Queue) headLocked(d *Delivery, m *Message) {
 	var rec []byte
-	if d.Redelivered = len(q.mu.returned) > 0; d.Redelivered {
-		d.Seq = q.mu.returned[0]
+	if d.Redelivered = q.mu.returned.len() > 0; d.Redelivered {
+		d.Seq = q.mu.returned.lowest()
 		rec, _ = q.mu.log.At(d.Seq)
 	} else {
 		rec = q.recordAtCursorLocked()
