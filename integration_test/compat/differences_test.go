@@ -82,6 +82,26 @@ func TestDifferencesHaveReasonsAndCases(t *testing.T) {
 	}
 }
 
+// TestDifferencesAreDocumented wants the title of each difference, the part of
+// its reason before the first colon, in docs/compatibility.md.
+func TestDifferencesAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/compatibility.md")
+	if os.IsNotExist(err) {
+		t.Skip("no docs/compatibility.md")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range readDifferences(t).file.Cases {
+		title, _, ok := strings.Cut(strings.TrimPrefix(strings.Join(x.Remarks, " "), "# "), ":")
+		if !ok {
+			t.Errorf("%s: the reason has no title", x.Name)
+		} else if !strings.Contains(string(text), title) {
+			t.Errorf("%s: docs/compatibility.md does not mention %q", x.Name, title)
+		}
+	}
+}
+
 // TestUpdateDifferences records Warren's answers, with -update-differences. An
 // entry needs only its name and reason before.
 func TestUpdateDifferences(t *testing.T) {

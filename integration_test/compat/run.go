@@ -174,7 +174,7 @@ func (r *runner) channelStep(name string, channel uint16, verb string, words []s
 	if bare || async {
 		verb, words = words[0], words[1:]
 	}
-	if channel != 0 && !bare && verb != "channel.open" {
+	if channel != 0 && !bare && verb != "channel.open" && verb != "await" {
 		r.openChannel(s, channel)
 	}
 	s.touched[channel] = true
