@@ -33,7 +33,7 @@ func TestResponse(t *testing.T) {
 		{"AMQPLAIN", amqplain("LOGIN", amqp.Binary("guest"), "PASSWORD", amqp.Binary("secret")), "guest", "secret", true},
 		{"AMQPLAIN", amqplain("LOGIN", "guest"), "", "", false},
 		{"AMQPLAIN", amqplain("PASSWORD", "secret"), "", "", false},
-		{"AMQPLAIN", amqplain("LOGIN", "guest", "PASSWORD", int32(1)), "", "", false},
+		{"AMQPLAIN", amqplain("LOGIN", "guest", "PASSWORD", int32(1)), "guest", "", true}, // refused as a login
 		{"AMQPLAIN", "", "", "", false},
 		{"AMQPLAIN", "\x05LOGINS\x00\x00", "", "", false},
 		{"plain", "\x00guest\x00secret", "", "", false},

@@ -15,7 +15,7 @@ func TestNewRefuses(t *testing.T) {
 		text   string
 	}{
 		{exchange.Config{Name: "x", Type: "bar"}, "COMMAND_INVALID - unknown exchange type 'bar'"},
-		{exchange.Config{Name: "x", Type: ""}, "COMMAND_INVALID - unknown exchange type ''"},
+		{exchange.Config{Name: "x", Type: ""}, "COMMAND_INVALID - invalid exchange type ''"},
 		{exchange.Config{Name: "x", Type: "Direct"}, "COMMAND_INVALID - unknown exchange type 'Direct'"},
 		{
 			exchange.Config{Name: "x", Type: "direct", Arguments: table("alternate-exchange", int32(1))},

@@ -82,9 +82,6 @@ func (c *conn) start(major, minor byte) error {
 	c.mechanism = ok.Mechanism
 	name, password, err := auth.Response(ok.Mechanism, ok.Response)
 	if err != nil {
-		if ok.Mechanism == "AMQPLAIN" { // whose table has been read; 3.10.8 drops other garbage without a word
-			return c.loginRefused(ok.Mechanism, err)
-		}
 		return &refused{reason: err.Error(), pause: true}
 	}
 	b := c.srv.broker
