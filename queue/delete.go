@@ -24,7 +24,8 @@ func (q *Queue) Purge(_ *Effects) (ready int) {
 // refused by quorum queues (540). It returns how many messages were ready. The check and the closing are one step:
 // a refused Delete changes nothing.
 //
-// To delete again what was deleted meanwhile is no error; fx.Deleted is set by one call only.
+// To delete again what was deleted meanwhile is no error. fx.Cancelled gets its subscriptions; fx.Deleted is not set,
+// since the caller knows.
 func (q *Queue) Delete(ifUnused, ifEmpty bool, fx *Effects) (ready int, err error) {
 	if err := q.checkDeleteConditions(ifUnused, ifEmpty); err != nil {
 		return 0, err
@@ -62,7 +63,6 @@ func (q *Queue) checkDeleteConditions(ifUnused, ifEmpty bool) error {
 // closeLocked ends the queue. Later publishes and settlements do nothing.
 func (q *Queue) closeLocked(fx *Effects) {
 	q.mu.closed = true
-	fx.Deleted = true
 	for _, s := range q.mu.subscriptions {
 		s.cancelled = true
 		q.mu.rings.leave(s)

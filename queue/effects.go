@@ -13,8 +13,8 @@ type Effects struct {
 	// basic.cancel (RabbitMQ's consumer_cancel_notify).
 	Cancelled []*Subscription
 
-	// Deleted says that this call closed the queue (Delete, or Cancel of the last consumer of an auto-delete
-	// queue). It is set by one call in the life of a queue; that caller takes the queue out of the topology.
+	// Deleted says that the call closed the queue of its own accord: an auto-delete queue lost its last consumer.
+	// The caller takes it out of the topology.
 	Deleted bool
 
 	// Refused holds the indices of publishes that the queue refused; their publisher gets a basic.nack.

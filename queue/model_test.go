@@ -313,7 +313,7 @@ func (h *history) delete() {
 	ifUnused, ifEmpty := h.rng.IntN(2) == 0, h.rng.IntN(2) == 0
 	_, err := h.queue.Delete(ifUnused, ifEmpty, &h.fx)
 	h.logf("delete if-unused %t if-empty %t: %v", ifUnused, ifEmpty, err)
-	if h.fx.Deleted {
+	if err == nil {
 		h.model = model{gone: true, priority: h.model.priority}
 	}
 }
