@@ -1,11 +1,18 @@
 package broker
 
-import "sync"
+import (
+	"maps"
+	"sync"
 
-// EndedCounts are what connections and channels that are gone have counted.
+	"github.com/warren-mq/warren/queue"
+)
+
+// EndedCounts are what connections, channels and queues that are gone have counted.
 type EndedCounts struct {
-	Messages                 ChannelStats
-	ReceivedBytes, SentBytes uint64
+	Messages                   ChannelStats
+	ReceivedBytes, SentBytes   uint64
+	ReceivedFrames, SentFrames uint64
+	Queues                     map[string]queue.Stats // by type; counters only. Not to be changed
 }
 
 // Add adds up.
@@ -57,9 +64,26 @@ func (b *Broker) connectionEnded(c Connection) {
 	e := b.ended.ofLocked(i.VHost)
 	e.ReceivedBytes += i.ReceivedBytes
 	e.SentBytes += i.SentBytes
+	e.ReceivedFrames += i.ReceivedFrames
+	e.SentFrames += i.SentFrames
 }
 
-// Ended returns what connections and channels counted in a vhost that are gone. Whoever adds up asks for it before the
+// queueEnded keeps the counters of a deleted queue.
+func (b *Broker) queueEnded(q *Queue) {
+	s := q.Stats().Counters()
+	b.ended.mu.Lock()
+	defer b.ended.mu.Unlock()
+	e := b.ended.ofLocked(q.vhost.name)
+	e.Queues = maps.Clone(e.Queues) // Ended hands out the old one
+	if e.Queues == nil {
+		e.Queues = make(map[string]queue.Stats)
+	}
+	sum := e.Queues[q.Type()]
+	sum.Add(s)
+	e.Queues[q.Type()] = sum
+}
+
+// Ended returns what connections, channels and queues counted in a vhost that are gone. Whoever adds up asks for it before the
 // lists of those that live: what ends in between is missing for a moment, and never counted twice.
 func (b *Broker) Ended(vhost string) EndedCounts {
 	b.ended.mu.Lock()

@@ -195,4 +195,5 @@ func (vh *VHost) removeQueue(q *Queue) {
 	}
 	vh.changed()
 	vh.broker.Totals.QueuesDeleted.Add(1)
+	vh.broker.queueEnded(q)
 }
