@@ -1,6 +1,9 @@
 package storage
 
-import "math/bits"
+import (
+	"math/bits"
+	"sync/atomic"
+)
 
 const (
 	// keepBytes is the largest tail chunk that an empty log keeps. A busy queue at depth 0 works in it without
@@ -12,29 +15,49 @@ const (
 	sparseBytes = maxChunkBytes
 )
 
+// LogID names a log within its store. Ids are never used twice.
+type LogID uint64
+
 // Log keeps the records of one queue, or of one priority of it, in sequence order. Sequence numbers start at 0,
 // are dense, and are never used twice.
 //
-// All methods are called under the lock of the queue that owns the log. Append, At, Gone and Live take constant
-// time for records of the first and the last chunk, and a binary search over the chunks for those between.
+// All methods are called under the lock of the queue that owns the log, and, for a log of a Store, between its
+// Enter and Leave. Append, At, Gone and Live take constant time for records of the first and the last chunk, and
+// a binary search over the chunks for those between.
 //
 // Memory: chunks double from 1 KiB with what the log holds, up to Options.ChunkBytes. A chunk whose records are
-// all gone is given back at once. Chunks that few live records pin are rewritten into smaller ones, so that a log
-// holds no more than four times its live bytes and about a megabyte.
+// all gone is given back at once. Of a log in memory, chunks that few live records pin are rewritten into smaller
+// ones, so that it holds no more than four times its live bytes and about a megabyte; those of a store are paged
+// out instead.
 type Log struct {
+	id         LogID
+	tag        []byte
+	store      *Store // nil: only in memory
+	durable    bool   // its persistent records go through the journal
+	state      *durableLog
 	chunkBytes int
-	next       uint64
+	meter      *atomic.Int64
 
+	next   uint64
 	tail   *chunk // the only chunk that is appended to; nil if there is none
-	sealed sealedChunks
+	sealed ordered[*chunk]
 
-	bytes     int64 // capacity of all chunks
+	bytes     int64 // capacity of all resident chunks
 	liveBytes int64
 	sinceLook int // bytes of records gone since the log last looked for sparse chunks
+	sinceSwap int // bytes appended since the committer last took what was pending
+
+	pending *pending // what the next group will hold of this log; nil if nothing
+	dropped bool
+
+	delivered deliveredMark
+	paging    paging
 }
 
 // NewLog returns an empty log that lives in memory.
-func NewLog(o Options) *Log {
+func NewLog(o Options) *Log { return newLog(o) }
+
+func newLog(o Options) *Log {
 	size := o.ChunkBytes
 	if size <= 0 {
 		size = maxChunkBytes
@@ -43,30 +66,48 @@ func NewLog(o Options) *Log {
 	return &Log{chunkBytes: 1 << bits.Len(uint(size-1))}
 }
 
+// ID returns the log's name within its store, 0 for one that lives in memory.
+func (l *Log) ID() LogID { return l.id }
+
+// Tag returns what the log was created with. The caller may not change it.
+func (l *Log) Tag() []byte { return l.tag }
+
 // Append reserves size bytes for a new record at the end and returns its sequence number. The caller fills the
-// record before it releases the queue's lock; until then it may append further ones. A log in memory makes no
-// difference between persistent and other records.
-func (l *Log) Append(size int, _ bool) (seq uint64, record []byte) {
+// record before it releases the queue's lock; until then it may append further ones. A persistent record of a
+// durable log is part of the commit that Enter has named; any other record lives until the process ends.
+func (l *Log) Append(size int, persistent bool) (seq uint64, record []byte) {
 	if l.tail == nil || !l.tail.fits(size) {
 		l.grow(size)
+	}
+	flag := uint32(transientBit)
+	if persistent && l.durable {
+		flag = 0
+		l.pend().touch(l.tail)
 	}
 	seq = l.next
 	l.next++
 	l.liveBytes += int64(size)
-	return seq, l.tail.append(size)
+	l.sinceSwap += size
+	return seq, l.tail.append(size, flag)
 }
 
-// At returns the record with the sequence number seq, and false if it is gone or was never there. The view is
-// valid until the record is gone or the queue's lock is released.
+// At returns the record with the sequence number seq, and false if it is gone, was never there, or is not in
+// memory. In the last case Live is true; the record has been asked for, and the function given to OnReady is
+// called when it has come. The view is valid until the record is gone or the queue's lock is released.
 func (l *Log) At(seq uint64) (record []byte, ok bool) {
-	c, _ := l.find(seq)
+	c, i := l.find(seq)
 	if c == nil || c.isGone(int(seq-c.first)) {
 		return nil, false
+	}
+	if l.store != nil {
+		if c, ok = l.page(c, i, seq); !ok {
+			return nil, false
+		}
 	}
 	return c.record(int(seq - c.first)), true
 }
 
-// Live reports whether the record seq is in the log.
+// Live reports whether the record seq is in the log, be it in memory or on disk.
 func (l *Log) Live(seq uint64) bool {
 	c, _ := l.find(seq)
 	return c != nil && !c.isGone(int(seq-c.first))
@@ -78,9 +119,13 @@ func (l *Log) Gone(seq uint64) {
 	if c == nil {
 		return
 	}
-	size, ok := c.setGone(int(seq - c.first))
+	k := int(seq - c.first)
+	size, ok := c.setGone(k)
 	if !ok {
 		return
+	}
+	if l.durable && !(c.resident() && c.ends[k]&transientBit != 0) {
+		l.pend().gone.add(seq, seq+1)
 	}
 	l.liveBytes -= int64(size)
 	if c.liveCount == 0 {
@@ -110,16 +155,32 @@ func (l *Log) Next() uint64 { return l.next }
 // Bytes returns the memory that the log's chunks take, in bytes.
 func (l *Log) Bytes() int64 { return l.bytes }
 
-// Drop removes every record and gives the memory back: the queue was deleted. Sequence numbers go on.
+// GoneBefore removes the records below seq, as Gone does one.
+func (l *Log) GoneBefore(seq uint64) {
+	for l.First() < min(seq, l.next) {
+		l.Gone(l.First())
+	}
+}
+
+// Drop removes every record and gives the memory back: the queue was deleted. Sequence numbers go on, but a
+// dropped log of a store keeps nothing across a restart.
 func (l *Log) Drop() {
-	for c := range l.sealed.all() {
-		giveChunk(c)
+	for _, c := range l.sealed.all() {
+		l.forget(c)
 	}
 	if l.tail != nil {
-		giveChunk(l.tail)
+		l.forget(l.tail)
 	}
-	l.tail, l.sealed = nil, sealedChunks{}
+	l.tail, l.sealed = nil, ordered[*chunk]{}
 	l.bytes, l.liveBytes, l.sinceLook = 0, 0, 0
+	if l.store != nil && !l.dropped {
+		l.dropped = true
+		if l.durable {
+			l.pend().dropped = true
+			l.durable = false
+		}
+		l.store.forgetLog(l)
+	}
 }
 
 // find returns the chunk that holds seq, or nil, and its place among the sealed ones (-1 for the tail).
@@ -133,21 +194,32 @@ func (l *Log) find(seq uint64) (*chunk, int) {
 	return l.sealed.find(seq)
 }
 
-// grow replaces the tail, which cannot take a record of size bytes. Chunks double with what the log holds: a
-// short queue stays small, a long one has few chunks.
+// grow replaces the tail, which cannot take a record of size bytes. Chunks double with what the log holds or has
+// taken in since the last commit: a short queue stays small, a long or a busy one has few chunks.
 func (l *Log) grow(size int) {
-	if l.tail != nil && l.tail.liveCount == 0 {
-		l.release(l.tail)
-	} else if l.tail != nil {
-		l.sealed.push(l.tail)
-	}
+	l.seal()
 	want := size
 	if size <= l.chunkBytes/2 {
 		// Twice the record, so that the next one like it finds room too.
-		want = min(max(int(min(l.bytes, maxChunkBytes)), 2*size), l.chunkBytes)
+		want = min(max(int(min(l.bytes, maxChunkBytes)), l.sinceSwap, 2*size), l.chunkBytes)
 	}
-	l.tail = takeChunk(l.next, want)
+	l.tail = takeChunk(l.next, want, l.meter)
 	l.bytes += int64(cap(l.tail.data))
+	if l.durable {
+		l.store.gathering.Add(int64(cap(l.tail.data)))
+	}
+}
+
+// seal ends the tail; the next record starts another chunk.
+func (l *Log) seal() {
+	switch {
+	case l.tail == nil:
+	case l.tail.liveCount == 0:
+		l.forget(l.tail)
+	default:
+		l.sealed.push(l.tail.first, l.tail)
+	}
+	l.tail = nil
 }
 
 // empty is called when the last live record of c is gone. A small tail is used again from its beginning.
@@ -155,18 +227,32 @@ func (l *Log) empty(c *chunk, i int) {
 	switch {
 	case i >= 0:
 		l.sealed.remove(i)
-		l.release(c)
+		l.forget(c)
 	case cap(c.data) <= keepBytes:
-		c.reset(l.next)
+		if l.pending != nil {
+			l.pending.untouch(c) // all of it is elided
+		}
+		if c.refs.Load() == 1 {
+			c.reset(l.next)
+		}
 	default:
 		l.tail = nil
-		l.release(c)
+		l.forget(c)
 	}
 }
 
-func (l *Log) release(c *chunk) {
-	l.bytes -= int64(cap(c.data))
-	giveChunk(c)
+// forget ends the log's interest in c.
+func (l *Log) forget(c *chunk) {
+	if c.pagedOut {
+		l.store.discardPagedOut(l.id, c.first, c.pageParts)
+	}
+	if l.paging.current == c {
+		l.paging.current = nil
+	}
+	if c.resident() {
+		l.bytes -= int64(cap(c.data))
+		c.release()
+	}
 }
 
 // shrinkSparse rewrites sealed chunks that are at least three quarters gone, if the log as a whole is. A queue
@@ -177,8 +263,9 @@ func (l *Log) shrinkSparse() {
 	if l.bytes <= 4*l.liveBytes+4*maxChunkBytes {
 		return
 	}
-	for c := range l.sealed.all() {
-		if before := cap(c.data); before > minChunkBytes && c.liveBytes <= before/4 {
+	for _, c := range l.sealed.all() {
+		before := cap(c.data)
+		if before > minChunkBytes && c.liveBytes <= before/4 && c.refs.Load() == 1 {
 			c.shrink()
 			l.bytes -= int64(before - cap(c.data))
 		}

@@ -28,7 +28,7 @@ func (m *logModel) first() uint64 {
 // TestLogBehavesLikeAMap drives a log and a map with the same random operations: bursts of appends, acks in order,
 // acks anywhere, purges and drops.
 func TestLogBehavesLikeAMap(t *testing.T) {
-	for range 40 {
+	for range 15 {
 		seed := rand.Uint64()
 		rng := rand.New(rand.NewPCG(seed, 0))
 		l := storage.NewLog(storage.Options{ChunkBytes: 1 << (10 + rng.IntN(9))})

@@ -97,7 +97,7 @@ func TestSequenceNumbersGoOnAfterDrop(t *testing.T) {
 }
 
 func TestAnEmptyLogKeepsLittleMemory(t *testing.T) {
-	for _, size := range []int{0, 10, 1000, 20_000, 200_000, 2_000_000} {
+	for _, size := range []int{0, 10, 1000, 20_000, 200_000} {
 		l := storage.NewLog(storage.Options{})
 		for range 100 {
 			put(l, make([]byte, size))
@@ -159,7 +159,7 @@ func TestAViewStaysGoodWhileOthersGo(t *testing.T) {
 
 func TestLingeringMessagesDoNotPinTheirChunks(t *testing.T) {
 	l := storage.NewLog(storage.Options{})
-	for i := range 400_000 {
+	for i := range 100_000 {
 		put(l, fmt.Appendf(nil, "%0100d", i))
 	}
 	full, live := l.Bytes(), int64(0)
@@ -170,7 +170,7 @@ func TestLingeringMessagesDoNotPinTheirChunks(t *testing.T) {
 		}
 		l.Gone(seq)
 	}
-	if limit := 4*live + 2<<20; l.Bytes() > limit {
+	if limit := 4*live + 5<<20/4; l.Bytes() > limit {
 		t.Errorf("%d live bytes hold %d of %d, want at most %d", live, l.Bytes(), full, limit)
 	}
 	for seq := uint64(0); seq < l.Next(); seq += 2_000 {

@@ -1,9 +1,84 @@
 package storage
 
-// Options are the sizes that a log works with. The zero value means the defaults.
+// Options are the sizes that a store or a log works with. The zero value means the defaults.
 type Options struct {
 	// ChunkBytes is the size of the largest regular chunk, in bytes; records above half of it get a chunk of
 	// their own. Smaller chunks come back sooner when old messages linger, larger ones cost less per message.
 	// 0 means 256 KiB. It is rounded up to a power of two and kept between 1 KiB and 256 KiB.
 	ChunkBytes int
+
+	// SegmentBytes is the size of a journal segment. 0 means 64 MiB. A recovery reads up to LiveSegments of them;
+	// a larger one lets more messages come and go without touching Badger.
+	SegmentBytes int64
+
+	// SpareSegments is how many retired segments are kept for reuse, which is cheaper than new files and lets a
+	// commit through when the disk is full. 0 means 2, less than 0 none.
+	SpareSegments int
+
+	// LiveSegments is the number of segments at which Room makes publishers wait for the pager. 0 means 4.
+	LiveSegments int
+
+	// PendingBytes is how much may wait for the next group before Room makes publishers wait. 0 means 16 MiB.
+	PendingBytes int64
+
+	// ValueLogBytes is the size of Badger's value log files. 0 means 128 MiB; at least 1 MiB. Space comes back by
+	// the file: small ones suit small volumes.
+	ValueLogBytes int64
+
+	// JournalMemory is how much memory chunks may take that are only in the journal. Beyond it the oldest move to
+	// Badger; a working set below it never does. 0 means 48 MiB.
+	JournalMemory int64
+
+	// MemoryBytes is how much memory all chunks may take. Beyond it those that nobody reads are paged out. 0 means
+	// 64 MiB. It must be above JournalMemory to be kept.
+	MemoryBytes int64
+
+	// CollectBytes is how many bytes of values must have been deleted before the value log is cleaned. 0 means
+	// 256 MiB.
+	CollectBytes int64
+
+	// Salvage opens a damaged store with what is whole; Store.Lost reports the rest.
+	Salvage bool
+
+	// Log receives what an operator should know, one line each. nil discards it.
+	Log func(format string, args ...any)
+}
+
+// maxRecordBytes bounds a record: the largest message, 128 MiB, with its properties.
+const maxRecordBytes = 256 << 20
+
+func (o Options) withDefaults() Options {
+	setDefault(&o.SegmentBytes, 64<<20)
+	setDefault(&o.LiveSegments, 4)
+	setDefault(&o.PendingBytes, 16<<20)
+	setDefault(&o.SpareSegments, 2)
+	setDefault(&o.ValueLogBytes, 128<<20)
+	o.ValueLogBytes = max(o.ValueLogBytes, 1<<20)
+	setDefault(&o.JournalMemory, 48<<20)
+	setDefault(&o.MemoryBytes, 64<<20)
+	setDefault(&o.CollectBytes, 256<<20)
+	return o
+}
+
+// retireAt is the number of live segments above which the pager makes a checkpoint.
+func (o *Options) retireAt() int { return max(o.LiveSegments-2, 1) }
+
+func setDefault[T int | int64](v *T, value T) {
+	if *v == 0 {
+		*v = value
+	}
+}
+
+func (o *Options) journalSizes() journalSizes {
+	return journalSizes{
+		segment: max(o.SegmentBytes, 2*segmentHeaderBytes),
+		first:   max(min(o.SegmentBytes, 8<<20), 2*segmentHeaderBytes),
+		spares:  max(o.SpareSegments, 0),
+	}
+}
+
+func (o *Options) logf(format string, args ...any) {
+	if o.Log != nil {
+		o.Log(format, args...)
+	}
 }

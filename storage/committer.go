@@ -1,0 +1,205 @@
+package storage
+
+import "time"
+
+// noSpaceRetry is how long the committer waits before it asks a full disk again.
+const noSpaceRetry = 200 * time.Millisecond
+
+// keepGroupBytes is the largest group buffer that is kept for the next one.
+const keepGroupBytes = 4 << 20
+
+// committer is what the committer's goroutine owns.
+type committer struct {
+	pending []*pending
+	table   []tableOp
+	group   []byte
+}
+
+// enlist puts what a log has pending on the list for the next group. The caller is between Enter and Leave.
+func (s *Store) enlist(p *pending) {
+	s.commit.Lock()
+	s.commit.pending = append(s.commit.pending, p)
+	s.commit.Unlock()
+	s.signal()
+}
+
+func (s *Store) enlistTable(op tableOp) {
+	s.commit.Lock()
+	s.commit.table = append(s.commit.table, op)
+	s.commit.Unlock()
+	s.signal()
+}
+
+func (s *Store) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// runCommitter writes groups until the store is closed or fails. There is no timer: while one group is synced the
+// next gathers.
+func (s *Store) runCommitter() {
+	for {
+		select {
+		case <-s.wake:
+		case <-s.closing:
+			s.commitPending()
+			return
+		}
+		if !s.commitPending() {
+			return
+		}
+	}
+}
+
+// commitPending makes what is pending durable. It returns false when the store has failed.
+func (s *Store) commitPending() bool {
+	commit, ok := s.swap()
+	if !ok {
+		return s.Err() == nil
+	}
+	c := &s.committer
+	b := beginGroup(c.group)
+	for i := range c.table {
+		b = c.table[i].appendOp(b)
+	}
+	for _, p := range c.pending {
+		b = p.appendOps(b)
+	}
+	b, ok = s.writeGroup(b, commit)
+	if !ok {
+		return false
+	}
+	s.apply(commit)
+	if c.group = b; cap(b) > keepGroupBytes {
+		c.group = nil
+	}
+	s.durableTo.Store(uint64(commit))
+	s.notify.Lock()
+	calls := s.notify.calls
+	s.notify.Unlock()
+	for _, call := range calls {
+		call(commit)
+	}
+	s.afterCommit()
+	return true
+}
+
+// afterCommit wakes those who wait for a commit, or have to react to how much there is.
+func (s *Store) afterCommit() {
+	s.committed.Broadcast()
+	if s.reader.waits() {
+		s.reader.signal()
+	}
+	if s.journalBytes() > s.options.JournalMemory || s.resident.Load() > s.options.MemoryBytes ||
+		s.journal.liveSegments() > s.options.retireAt() {
+		s.wakePager()
+	}
+}
+
+// await waits until commit is durable and applied.
+func (s *Store) await(commit Commit) error {
+	if s.manual {
+		for s.Durable() < commit && s.commitPending() {
+		}
+		return s.Err()
+	}
+	s.awaiting.Lock()
+	defer s.awaiting.Unlock()
+	for s.Durable() < commit && s.Err() == nil {
+		s.committed.Wait()
+	}
+	return s.Err()
+}
+
+// swap takes what is pending and fixes its commit number. It reports false if there is nothing.
+func (s *Store) swap() (Commit, bool) {
+	s.epoch.Lock()
+	defer s.epoch.Unlock()
+	c := &s.committer
+	// Nobody enlists while the epoch is held for writing: commit.Mutex orders those who hold it for reading.
+	c.pending, s.commit.pending = s.commit.pending, c.pending[:0]
+	c.table, s.commit.table = s.commit.table, c.table[:0]
+	if len(c.pending) == 0 && len(c.table) == 0 {
+		return 0, false
+	}
+	for _, p := range c.pending {
+		p.take()
+	}
+	s.gathering.Store(0)
+	commit := s.number
+	s.number++
+	return commit, true
+}
+
+// writeGroup writes and syncs the group. On a full disk it waits for space: nothing is promised and nothing lost
+// meanwhile. Any other error poisons the store, since nobody knows what the disk holds then.
+func (s *Store) writeGroup(b []byte, commit Commit) ([]byte, bool) {
+	for {
+		err := s.Err()
+		if err != nil {
+			return b, false
+		}
+		if b, err = s.journal.append(b, commit, s.Durable()); err == nil {
+			return b, true
+		}
+		if _, poisoned := err.(*writeError); poisoned || !isNoSpace(err) {
+			s.fail(err)
+			return b, false
+		}
+		s.options.logf("no space for the journal; nothing is confirmed until there is: %v", err)
+		select {
+		case <-s.closing:
+			s.fail(err)
+		case <-time.After(noSpaceRetry):
+		}
+	}
+}
+
+// apply brings the durable side to the group that was just synced.
+func (s *Store) apply(commit Commit) {
+	c, d := &s.committer, s.durable
+	d.mu.Lock()
+	d.commit, d.segment = commit, s.journal.active.number
+	for i := range c.table {
+		d.table.apply(&c.table[i])
+	}
+	for _, p := range c.pending {
+		d.applyPending(p)
+	}
+	d.mu.Unlock()
+	for i, p := range c.pending {
+		p.recycle()
+		c.pending[i] = nil
+	}
+	clear(c.table)
+}
+
+// applyPending applies the ops that appendOps wrote.
+func (d *durableState) applyPending(p *pending) {
+	l := p.log.state
+	if p.dropped {
+		if !p.created {
+			d.drop(l)
+		}
+		return
+	}
+	if p.created {
+		d.create(l)
+	}
+	gone := p.gone.sorted()
+	for i := range p.pieces {
+		e := &p.pieces[i]
+		e.surviving(gone, func(from, to int) { d.enqueue(l, e, from, to) })
+	}
+	for _, r := range gone {
+		if r.from >= p.from {
+			break
+		}
+		d.gone(l, seqRange{r.from, min(r.to, p.from)})
+	}
+	if p.marked {
+		d.deliver(l, p.mark)
+	}
+}

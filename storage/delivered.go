@@ -1,0 +1,59 @@
+package storage
+
+// deliveredStride is how far the delivered-up-to mark runs ahead: after any stop at most so many records come back
+// flagged as redelivered although nobody had seen them.
+const deliveredStride = 1024
+
+// deliveredMark is the queue's side of delivered-up-to: every record below the mark may have been handed out.
+type deliveredMark struct {
+	safe      uint64 // durable
+	requested uint64 // part of commit
+	commit    Commit // 0: nothing requested
+}
+
+// Deliver asks whether the record seq may be handed out now: only if, after any stop, it would come back flagged
+// as redelivered. If not, the mark is being raised, and the function given to OnReady is called when it is
+// durable. In a drain the mark runs ahead and the answer is always yes.
+func (l *Log) Deliver(seq uint64) bool {
+	m := &l.delivered
+	if !l.durable || seq+deliveredStride/2 < m.safe {
+		return true
+	}
+	if m.commit != 0 && l.store.Durable() >= m.commit {
+		m.safe, m.commit = m.requested, 0
+	}
+	// One raise at a time, unless it is part of the group that gathers: then it may be higher.
+	gathering := m.commit == l.store.number
+	if seq+deliveredStride/2 >= m.safe && (m.commit == 0 || gathering && seq >= m.requested) {
+		l.setMark(seq + deliveredStride)
+		gathering = true
+	}
+	if seq < m.safe {
+		return true
+	}
+	// A record of the very group that raises the mark is never found without it.
+	if gathering && seq < m.requested && l.pending != nil && seq >= l.pending.from {
+		return true
+	}
+	l.paging.waiting.Store(true)
+	l.store.awaitMark(l, m.commit)
+	return false
+}
+
+// DeliveredTo lets the mark fall back to seq: nobody has seen a record from there on, and nobody is about to.
+func (l *Log) DeliveredTo(seq uint64) {
+	m := &l.delivered
+	if l.durable && (m.safe > seq || m.commit != 0) {
+		l.setMark(seq)
+		m.safe = min(m.safe, seq)
+	}
+}
+
+// DeliveredUpTo returns the mark that is durable: after a recovery, records below it may have been delivered.
+func (l *Log) DeliveredUpTo() uint64 { return l.delivered.safe }
+
+func (l *Log) setMark(mark uint64) {
+	p := l.pend()
+	p.mark, p.marked = mark, true
+	l.delivered.requested, l.delivered.commit = mark, l.store.number
+}

@@ -1,0 +1,202 @@
+package storage
+
+import "sync"
+
+// durableState is what is on disk, in the journal or in Badger: the result of applying every group that is synced,
+// in order. Recovery builds it by reading, and the committer goes on applying to it after each sync, by the same
+// methods; the pager works from nothing else. So what reaches Badger was durable before, by construction.
+type durableState struct {
+	mu    sync.Mutex // a leaf: nothing is locked and no I/O done while it is held
+	logs  map[LogID]*durableLog
+	dirty []*durableLog // what is durable of them is newer than what Badger has
+	table tableState
+
+	nextLog LogID
+	commit  Commit // the last one applied
+	segment uint64 // that it was read from or written to
+
+	// Chunks whose records are only in the journal, oldest first, and the memory that they pin.
+	oldest, newest *durableChunk
+	journalBytes   int64
+}
+
+// durableLog is the durable side of one log.
+type durableLog struct {
+	id       LogID
+	tag      []byte
+	log      *Log // nil during recovery
+	chunks   ordered[*durableChunk]
+	next     uint64 // 1 + the highest seq that anything durable named
+	moved    uint64 // every record below it is in Badger or gone
+	mark     uint64 // delivered-up-to
+	dropped  bool
+	inDB     bool            // has a descriptor in Badger
+	dirty    bool            // is on durableState.dirty
+	deletes  []*durableChunk // stored, and all gone
+	touched  map[*durableChunk]struct{}
+	filling  *chunk // recovery: where the next records go
+	refilled uint64 // recovery: every enqueue below it was read
+	runFrom  int    // recovery: index in filling of the first record that is not yet durable state
+}
+
+// durableChunk is a run of records of one log that began in one chunk of the queue. Bit i of live stands for the
+// record first+i: it is durable, and its end is not.
+type durableChunk struct {
+	log       *durableLog
+	first     uint64
+	count     int
+	live      []uint64
+	liveCount int
+
+	// While its records are only in the journal: they are mem's, from index base on.
+	mem     *chunk
+	base    int
+	data    []byte // copies of mem's, as long as what is durable
+	ends    []uint32
+	segment uint64 // of its first record
+	sealed  bool   // no further records come
+
+	older, younger *durableChunk // list of chunks that are only in the journal
+
+	// Once it is in Badger.
+	stored bool
+	kept   []uint64 // which records the value holds
+	bytes  int      // of the value
+	parts  int
+}
+
+func (c *durableChunk) next() uint64 { return c.first + uint64(c.count) }
+
+func newDurableState() *durableState {
+	return &durableState{
+		logs: map[LogID]*durableLog{}, nextLog: 1,
+		table: tableState{pending: map[string][]byte{}},
+	}
+}
+
+// soil notes that Badger does not have the newest state of l.
+func (d *durableState) soil(l *durableLog) {
+	if !l.dirty {
+		l.dirty = true
+		d.dirty = append(d.dirty, l)
+	}
+}
+
+func (d *durableState) create(l *durableLog) {
+	d.logs[l.id] = l
+	d.nextLog = max(d.nextLog, l.id+1)
+	d.soil(l)
+}
+
+// enqueue adds records from up to to of the piece e.
+func (d *durableState) enqueue(l *durableLog, e *piece, from, to int) {
+	c := l.chunks.last()
+	if c == nil || c.stored || c.sealed || c.mem != e.chunk {
+		if c != nil {
+			c.sealed = true
+		}
+		c = d.newChunk(l, e, from)
+	}
+	c.data, c.ends = e.data, e.ends
+	c.count = to - c.base
+	for len(c.live) < (c.count+63)/64 {
+		c.live = append(c.live, 0)
+	}
+	setBits(c.live, from-c.base, to-c.base)
+	c.liveCount += to - from
+	l.next = max(l.next, c.next())
+	d.soil(l)
+}
+
+func (d *durableState) newChunk(l *durableLog, e *piece, from int) *durableChunk {
+	c := &durableChunk{log: l, first: e.first + uint64(from), base: from, mem: e.chunk, segment: d.segment}
+	e.chunk.retain()
+	c.data = e.data
+	d.journalBytes += int64(cap(e.data))
+	if c.older = d.newest; c.older != nil {
+		c.older.younger = c
+	} else {
+		d.oldest = c
+	}
+	d.newest = c
+	l.chunks.push(c.first, c)
+	return c
+}
+
+// letGo ends the chunk's hold on memory: it was stored, or all of it is gone.
+func (d *durableState) letGo(c *durableChunk) {
+	if c.mem == nil {
+		return
+	}
+	d.journalBytes -= int64(cap(c.data))
+	if c.older != nil {
+		c.older.younger = c.younger
+	} else {
+		d.oldest = c.younger
+	}
+	if c.younger != nil {
+		c.younger.older = c.older
+	} else {
+		d.newest = c.older
+	}
+	c.older, c.younger = nil, nil
+	mem := c.mem
+	c.mem, c.data, c.ends = nil, nil, nil
+	mem.release()
+}
+
+// gone marks records; those that are not known are ignored, so a range may be applied again.
+func (d *durableState) gone(l *durableLog, r seqRange) {
+	l.next = max(l.next, r.to)
+	d.soil(l)
+	for i, c := range l.chunks.after(r.from) {
+		if c.first >= r.to {
+			break
+		}
+		from := int(max(r.from, c.first) - c.first)
+		to := int(min(r.to, c.next()) - c.first)
+		n := clearBits(c.live, from, to)
+		if n == 0 {
+			continue
+		}
+		c.liveCount -= n
+		switch {
+		case c.liveCount > 0 && c.stored:
+			l.touched[c] = struct{}{}
+		case c.liveCount == 0:
+			l.chunks.clear(i)
+			d.end(c)
+		}
+	}
+	l.chunks.tidy()
+}
+
+// end is called when the last live record of c is gone. What Badger has of it the pager deletes.
+func (d *durableState) end(c *durableChunk) {
+	d.letGo(c)
+	if c.stored {
+		l := c.log
+		delete(l.touched, c)
+		l.deletes = append(l.deletes, c)
+	}
+}
+
+// deliver sets how far records may have been handed out.
+func (d *durableState) deliver(l *durableLog, mark uint64) {
+	l.mark = mark
+	d.soil(l)
+}
+
+// drop ends a log. Its keys in Badger are the pager's to delete.
+func (d *durableState) drop(l *durableLog) {
+	l.dropped = true
+	delete(d.logs, l.id)
+	for i, c := range l.chunks.all() {
+		l.chunks.clear(i)
+		clear(c.live)
+		c.liveCount = 0
+		d.end(c)
+	}
+	l.chunks.tidy()
+	d.soil(l)
+}

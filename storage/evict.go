@@ -1,0 +1,142 @@
+package storage
+
+// transientPage is a chunk with transient records on its way to Badger.
+type transientPage struct {
+	log   *Log
+	chunk *chunk // retained
+	first uint64
+	data  []byte
+	ends  []uint32
+	kept  []uint64 // the transient records that were live
+	parts int
+}
+
+// evict pages chunks out while those of all logs take more memory than allowed: those that are in Badger are just
+// let go, transient records are written there first. What a log is reading, and the chunks right after it, stay.
+func (s *Store) evict() error {
+	for s.resident.Load() > s.options.MemoryBytes {
+		before := s.resident.Load()
+		pages := s.evictStored(before - s.options.MemoryBytes)
+		err := s.writePages(pages)
+		if err == nil {
+			s.evictPages(pages)
+		}
+		for _, p := range pages {
+			p.chunk.release()
+		}
+		if err != nil || s.resident.Load() >= before {
+			return err
+		}
+	}
+	return nil
+}
+
+// evictStored lets go of chunks that are in Badger, until about so many bytes are free, and returns chunks whose
+// transient records have to be written first if those did not suffice.
+func (s *Store) evictStored(excess int64) (pages []transientPage) {
+	s.epoch.Lock()
+	defer s.epoch.Unlock()
+	writing := int64(0)
+	for l := range s.logs {
+		near, far := l.reading()
+		for i, c := range l.sealed.all() {
+			if excess <= 0 {
+				return pages
+			}
+			if !c.resident() || i >= near && i <= far {
+				continue
+			}
+			size := int64(cap(c.data))
+			kept := c.liveTransient()
+			onDisk := c.stored || !c.hasPersistent()
+			switch {
+			case onDisk && (kept == nil || c.pagedOut):
+				l.stub(i, c)
+				excess -= size
+			case onDisk && writing < maxTxnBodies:
+				c.retain()
+				pages = append(pages, transientPage{log: l, chunk: c, first: c.first, data: c.data, ends: c.ends, kept: kept})
+				writing += size
+				excess -= size
+			}
+		}
+	}
+	return pages
+}
+
+// reading returns the indexes of the first and the last sealed chunk that the log is reading or soon will.
+func (l *Log) reading() (near, far int) {
+	near = l.sealed.search(l.paging.readingAt)
+	return near, near + readAhead
+}
+
+// liveTransient returns which records are live and transient, nil if none are.
+func (c *chunk) liveTransient() []uint64 {
+	var kept []uint64
+	for i, end := range c.ends {
+		if end&transientBit != 0 && !c.isGone(i) {
+			if kept == nil {
+				kept = make([]uint64, len(c.gone))
+			}
+			kept[i>>6] |= 1 << (i & 63)
+		}
+	}
+	return kept
+}
+
+// hasPersistent reports whether any live record is one that the journal has.
+func (c *chunk) hasPersistent() bool {
+	for i, end := range c.ends {
+		if end&transientBit == 0 && !c.isGone(i) {
+			return true
+		}
+	}
+	return false
+}
+
+// stub replaces the sealed chunk i by one without memory. The caller holds the epoch for writing.
+func (l *Log) stub(i int, c *chunk) *chunk {
+	if l.paging.current == c {
+		l.paging.current = nil
+	}
+	s := &chunk{
+		first: c.first, count: c.count, gone: append([]uint64(nil), c.gone...), low: c.low,
+		liveCount: c.liveCount, liveBytes: c.liveBytes,
+		stored: c.stored, storedAt: c.storedAt, pagedOut: c.pagedOut, pageParts: c.pageParts, transient: c.transient,
+	}
+	l.sealed.entries[i].span = s
+	l.bytes -= int64(cap(c.data))
+	c.release()
+	return s
+}
+
+// writePages stores transient records. No journal knows them; they are dropped when the store is opened.
+func (s *Store) writePages(pages []transientPage) error {
+	w := s.newWriter()
+	for i := range pages {
+		p := &pages[i]
+		key := chunkKey(prefixPagedOut, p.log.id, p.first, 0)
+		value := encodeValue(nil, key, p.data, p.ends, 0, p.kept)
+		p.parts = partsOf(len(value))
+		if err := w.setParts(prefixPagedOut, p.log.id, p.first, value); err != nil {
+			return err
+		}
+	}
+	return w.flush()
+}
+
+// evictPages lets go of the chunks that were written, unless they have gone meanwhile.
+func (s *Store) evictPages(pages []transientPage) {
+	s.epoch.Lock()
+	defer s.epoch.Unlock()
+	for i := range pages {
+		p := &pages[i]
+		c, at := p.log.find(p.first)
+		if c != p.chunk || at < 0 || p.log.dropped {
+			s.discardPagedOut(p.log.id, p.first, p.parts)
+			continue
+		}
+		c.pagedOut, c.transient, c.pageParts = true, p.kept, p.parts
+		p.log.stub(at, c)
+	}
+}

@@ -1,0 +1,202 @@
+package storage
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// journal is the folder of segments. The committer is the only one who appends; the pager retires segments and
+// makes spares of them, under mu.
+type journal struct {
+	fs    fileSystem
+	dir   string
+	sizes journalSizes
+	store uint64
+
+	// Owned by the committer.
+	active segment
+	file   file
+	seed   uint32
+	end    int64  // where the next group goes
+	last   Commit // the last one written
+	grown  int    // segments begun since the store was opened
+
+	mu     sync.Mutex
+	live   []segment // in order, the active one last
+	spares []segment // files to be used again; number is part of their name only
+	pinned int       // backups that copy segments: none is recycled
+}
+
+type journalSizes struct {
+	segment int64 // regular size
+	first   int64 // size of the first segment begun after opening; doubles up to segment
+	spares  int   // files kept for reuse
+}
+
+type segment struct {
+	number uint64
+	size   int64
+}
+
+func (j *journal) path(name string) string { return filepath.Join(j.dir, name) }
+
+// append writes a group, which has a header but no checksum yet, and syncs it. It begins a new segment if the
+// group does not fit. On an error nothing is promised; only one for which isNoSpace is true may be tried again.
+func (j *journal) append(group []byte, commit, synced Commit) (encoded []byte, err error) {
+	if need := int64(len(group)+7) &^ 7; j.file == nil || j.end+need > j.active.size {
+		if err := j.roll(need); err != nil {
+			return group, err
+		}
+	}
+	group = endGroup(group, j.seed, commit, synced)
+	if _, err := j.file.WriteAt(group, j.end); err != nil {
+		return group, &writeError{fmt.Errorf("write journal: %w", err)}
+	}
+	if err := j.file.sync(); err != nil {
+		return group, &writeError{fmt.Errorf("sync journal: %w", err)}
+	}
+	j.end += int64(len(group))
+	j.last = commit
+	return group, nil
+}
+
+// writeError is one after which the state of the file is unknown: the store is poisoned, never tried again.
+type writeError struct{ err error }
+
+func (e *writeError) Error() string { return e.err.Error() }
+func (e *writeError) Unwrap() error { return e.err }
+
+// roll begins a new segment with room for need bytes. The old one was synced with its last group.
+func (j *journal) roll(need int64) error {
+	size := max(min(j.sizes.first<<min(j.grown, 20), j.sizes.segment), segmentHeaderBytes+need)
+	number := j.active.number + 1
+	header := segmentHeader{
+		format: formatVersion, seed: newSeed(), store: j.store, number: number, before: j.last,
+		prevEnd: uint64(j.end), live: j.firstLive(number),
+	}
+	f, spare, size, err := j.spare(size)
+	if err != nil {
+		return fmt.Errorf("begin journal segment %d: %w", number, err)
+	}
+	_, err = f.WriteAt(header.encode(), 0)
+	if err == nil {
+		err = f.sync()
+	}
+	if err == nil {
+		err = j.fs.rename(j.path(spare), j.path(segmentName(number)))
+	}
+	if err == nil {
+		err = j.fs.syncDir(j.dir)
+	}
+	if err != nil {
+		return &writeError{errors.Join(fmt.Errorf("begin journal segment %d: %w", number, err), f.Close())}
+	}
+	if j.file != nil {
+		if err := j.file.Close(); err != nil {
+			return &writeError{errors.Join(err, f.Close())}
+		}
+	}
+	j.file, j.seed, j.end = f, header.seed, segmentHeaderBytes
+	j.active = segment{number, size}
+	j.grown++
+	j.mu.Lock()
+	j.live = append(j.live, j.active)
+	j.mu.Unlock()
+	return nil
+}
+
+func (j *journal) firstLive(otherwise uint64) uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.live) == 0 {
+		return otherwise
+	}
+	return j.live[0].number
+}
+
+// spare returns an open file of at least size bytes, all of them allocated, and its name.
+func (j *journal) spare(size int64) (f file, name string, got int64, err error) {
+	j.mu.Lock()
+	i := slices.IndexFunc(j.spares, func(s segment) bool { return s.size >= size })
+	var s segment
+	if i >= 0 {
+		s = j.spares[i]
+		j.spares = slices.Delete(j.spares, i, i+1)
+	}
+	j.mu.Unlock()
+	if i >= 0 {
+		name = spareName(s.number)
+		if f, err = j.fs.open(j.path(name), false); err == nil {
+			return f, name, s.size, nil
+		}
+	}
+	name = "new" + spareSuffix
+	if f, err = j.fs.open(j.path(name), true); err != nil {
+		return nil, "", 0, err
+	}
+	if err := f.allocate(size); err != nil {
+		return nil, "", 0, errors.Join(err, f.Close(), j.fs.remove(j.path(name)))
+	}
+	return f, name, size, nil
+}
+
+func spareName(number uint64) string { return fmt.Sprintf("%016x%s", number, spareSuffix) }
+
+// newSeed returns a checksum seed that no earlier segment had.
+func newSeed() uint32 {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return binary.LittleEndian.Uint32(b[:])
+}
+
+// retire gives up the segments before number, whose every effect is stored elsewhere.
+func (j *journal) retire(before uint64) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var err error
+	for len(j.live) > 1 && j.live[0].number < before && j.pinned == 0 {
+		s := j.live[0]
+		if len(j.spares) < j.sizes.spares && s.size == j.sizes.segment {
+			err = errors.Join(err, j.fs.rename(j.path(segmentName(s.number)), j.path(spareName(s.number))))
+			j.spares = append(j.spares, s)
+		} else {
+			err = errors.Join(err, j.fs.remove(j.path(segmentName(s.number))))
+		}
+		j.live = j.live[1:]
+	}
+	return err
+}
+
+// liveSegments returns how many segments a recovery would read.
+func (j *journal) liveSegments() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.live)
+}
+
+// activeNumber returns the segment that is appended to.
+func (j *journal) activeNumber() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.live) == 0 {
+		return 0
+	}
+	return j.live[len(j.live)-1].number
+}
+
+func (j *journal) close() error {
+	if j.file == nil {
+		return nil
+	}
+	f := j.file
+	j.file = nil
+	return f.Close()
+}
+
+func isSpare(name string) bool { return strings.HasSuffix(name, spareSuffix) }

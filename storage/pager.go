@@ -1,0 +1,159 @@
+package storage
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// flushEvery is how long changes of bitmaps and deletes may wait when nothing else makes the pager write: a drain
+// writes only marks, and would otherwise give no space back.
+const flushEvery = 2 * time.Second
+
+// pager is the one goroutine that writes to Badger. It works from the durable side alone, so nothing reaches Badger
+// before the commit that caused it is on disk.
+type pager struct {
+	wake      chan struct{}
+	held      atomic.Bool // the disk is too full to write
+	lastFlush time.Time
+	deadBytes int64 // of values deleted since the last value-log GC
+	swept     bool  // what an earlier run left has been looked for
+
+	mu       sync.Mutex
+	discards []discard
+}
+
+func (s *Store) wakePager() {
+	select {
+	case s.pager.wake <- struct{}{}:
+	default:
+	}
+}
+
+// runPager moves, flushes, retires and evicts until the store closes or fails.
+func (s *Store) runPager() {
+	tick := time.NewTicker(flushEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.pager.wake:
+		case <-tick.C:
+		case <-s.stopPager:
+			return
+		case <-s.failed:
+			return
+		}
+		if err := s.pageOnce(time.Now()); err != nil && s.Err() == nil {
+			s.options.logf("the pager failed: %v", err)
+			s.fail(err)
+		}
+	}
+}
+
+// pageOnce does what is due.
+func (s *Store) pageOnce(now time.Time) error {
+	if !s.spaceForPager() {
+		return nil
+	}
+	if s.journal.liveSegments() > s.options.retireAt() {
+		if err := s.retire(); err != nil {
+			return fmt.Errorf("checkpoint: %w", err)
+		}
+		s.pager.lastFlush = now
+	}
+	if err := s.moveOverBudget(); err != nil {
+		return fmt.Errorf("move chunks to the database: %w", err)
+	}
+	if now.Sub(s.pager.lastFlush) >= flushEvery {
+		s.pager.lastFlush = now
+		if err := s.flushLogs(false); err != nil {
+			return fmt.Errorf("flush marks: %w", err)
+		}
+		if err := s.tidy(); err != nil {
+			return err
+		}
+	}
+	if err := s.evict(); err != nil {
+		return fmt.Errorf("page out: %w", err)
+	}
+	return nil
+}
+
+// tidy gives space back.
+func (s *Store) tidy() error {
+	if !s.pager.swept {
+		if err := s.sweep(); err != nil {
+			return fmt.Errorf("sweep: %w", err)
+		}
+		s.pager.swept = true
+	}
+	if err := s.flushDiscards(); err != nil {
+		return fmt.Errorf("delete paged-out chunks: %w", err)
+	}
+	return s.collect()
+}
+
+// moveOverBudget moves the oldest chunks to Badger while those that are only in the journal pin more memory than
+// allowed.
+func (s *Store) moveOverBudget() error {
+	for {
+		over := s.journalBytes() - s.options.JournalMemory
+		if over <= 0 || s.Err() != nil {
+			return s.Err()
+		}
+		moved, err := s.move(func(c *durableChunk) bool { over -= int64(cap(c.data)); return over > -s.options.JournalMemory/4 })
+		if err != nil || moved == 0 {
+			return err
+		}
+	}
+}
+
+func (s *Store) journalBytes() int64 {
+	s.durable.mu.Lock()
+	defer s.durable.mu.Unlock()
+	return s.durable.journalBytes
+}
+
+// retire makes a checkpoint: after it, no segment but the active one is needed.
+func (s *Store) retire() error {
+	active, commit := s.journal.activeNumber(), s.Durable()
+	for {
+		moved, err := s.move(func(c *durableChunk) bool { return c.segment < active })
+		if err != nil {
+			return err
+		}
+		if moved == 0 {
+			break
+		}
+	}
+	if err := s.flushLogs(true); err != nil {
+		return err
+	}
+	return s.writeCheckpoint(active, commit)
+}
+
+// writeCheckpoint names firstLive as the segment where recovery begins, and retires those before it. Every effect
+// of every op in them is in Badger.
+func (s *Store) writeCheckpoint(firstLive uint64, commit Commit) error {
+	if err := s.flushTable(); err != nil {
+		return err
+	}
+	next := s.checkpoint
+	s.durable.mu.Lock()
+	next.nextLog = s.durable.nextLog
+	s.durable.mu.Unlock()
+	next.commit, next.firstLive = commit, firstLive
+	w := s.newWriter()
+	key := []byte{prefixState}
+	if err := w.set(key, next.encode(key)); err != nil {
+		return err
+	}
+	if err := w.flush(); err != nil {
+		return err
+	}
+	s.checkpoint = next
+	err := s.journal.retire(firstLive)
+	dropMapped(s.dir)
+	return err
+}

@@ -1,0 +1,124 @@
+package storage
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// readAhead is how many chunks are asked for beyond the one that is being read.
+const readAhead = 2
+
+// paging is what a log knows of its chunks that are on disk.
+type paging struct {
+	// Guarded by the queue's lock.
+	current   *chunk // the sealed chunk that was read last, resident
+	readingAt uint64 // the last seq that was asked for
+
+	waiting atomic.Bool // At or Deliver said no; call ready when that may have changed
+	ready   atomic.Pointer[func()]
+
+	mu      sync.Mutex // a leaf
+	arrived []arrival  // read, to be put in place by the next At
+}
+
+// arrival is a chunk that was read from Badger, or the news that it cannot be.
+type arrival struct {
+	first uint64
+	chunk *chunk // nil: lost
+}
+
+// OnReady sets what is called when a record that At or Deliver had to refuse may be there. The call comes from a
+// goroutine of the store, outside of Enter and Leave and without any lock.
+func (l *Log) OnReady(ready func()) { l.paging.ready.Store(&ready) }
+
+// page makes the chunk c, at index i, resident if it can, and asks for those that come next. It returns false if
+// the record has to be waited for.
+func (l *Log) page(c *chunk, i int, seq uint64) (*chunk, bool) {
+	p := &l.paging
+	if i < 0 || c == p.current {
+		p.readingAt = seq
+		return c, true
+	}
+	// Another chunk than last time: the place for everything that is not done per message.
+	ahead := 0
+	if seq >= p.readingAt {
+		ahead = readAhead
+	}
+	p.readingAt = seq
+	l.install()
+	if c, i = l.find(seq); c == nil {
+		return nil, false // it cannot be read, and is lost
+	}
+	for k := i; k >= 0 && k < len(l.sealed.entries) && ahead >= 0; k++ {
+		if next := l.sealed.entries[k].span; next != nil {
+			l.request(next)
+			ahead--
+		}
+	}
+	if !c.resident() {
+		p.waiting.Store(true)
+		return nil, false
+	}
+	p.current = c
+	return c, true
+}
+
+// install puts what the reader brought in the place of its stubs.
+func (l *Log) install() {
+	p := &l.paging
+	p.mu.Lock()
+	arrived := p.arrived
+	p.arrived = nil
+	p.mu.Unlock()
+	for _, a := range arrived {
+		stub, i := l.sealed.find(a.first)
+		switch {
+		case stub == nil || stub.first != a.first || stub.resident():
+			if a.chunk != nil {
+				a.chunk.release() // all of it went meanwhile
+			}
+		case a.chunk == nil:
+			l.liveBytes -= int64(stub.liveBytes)
+			l.sealed.remove(i)
+		default:
+			a.chunk.replace(stub)
+			l.liveBytes += int64(a.chunk.liveBytes - stub.liveBytes)
+			l.bytes += int64(cap(a.chunk.data))
+			l.sealed.entries[i].span = a.chunk
+		}
+	}
+}
+
+// replace takes over from a stub what the queue did to its records since.
+func (c *chunk) replace(stub *chunk) {
+	copy(c.gone, stub.gone)
+	c.low, c.liveCount, c.liveBytes = stub.low, stub.liveCount, 0
+	for i := range c.count {
+		if !c.isGone(i) {
+			c.liveBytes += c.size(i)
+		}
+	}
+	c.stored, c.storedAt = stub.stored, stub.storedAt
+	c.pagedOut, c.pageParts, c.transient = stub.pagedOut, stub.pageParts, stub.transient
+}
+
+// request asks the reader for a chunk that is not in memory, once.
+func (l *Log) request(c *chunk) {
+	if c.resident() || c.requested {
+		return
+	}
+	c.requested = true
+	l.store.reader.add(readRequest{
+		log: l, first: c.first, count: c.count, stored: c.stored, storedAt: c.storedAt,
+		pageParts: c.pageParts, transient: c.transient,
+	})
+}
+
+// wake calls the owner back if it waits.
+func (l *Log) wake() {
+	if l.paging.waiting.Swap(false) {
+		if ready := l.paging.ready.Load(); ready != nil {
+			(*ready)()
+		}
+	}
+}

@@ -1,0 +1,234 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/dgraph-io/badger/v4"
+)
+
+// readRequest asks for a chunk that is on disk.
+type readRequest struct {
+	log       *Log
+	first     uint64
+	count     int
+	stored    bool
+	storedAt  uint64
+	pageParts int
+	transient []uint64 // which records the 'x' value holds
+}
+
+// reader is the goroutine that reads chunks back, and that calls owners of logs who wait. It never holds a lock while
+// it does either.
+type reader struct {
+	mu       sync.Mutex
+	requests []readRequest
+	ready    []*Log // to be called
+	marks    []markWait
+	wake     chan struct{}
+
+	reads   int // since mapped pages were last given back
+	records [][]byte
+	value   []byte
+}
+
+// markWait is a log that waits for its delivered-up-to mark.
+type markWait struct {
+	log    *Log
+	commit Commit
+}
+
+func (r *reader) add(q readRequest) {
+	r.mu.Lock()
+	r.requests = append(r.requests, q)
+	r.mu.Unlock()
+	r.signal()
+}
+
+func (r *reader) signal() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// awaitMark has l called when commit is durable.
+func (s *Store) awaitMark(l *Log, commit Commit) {
+	s.reader.mu.Lock()
+	s.reader.marks = append(s.reader.marks, markWait{l, commit})
+	s.reader.mu.Unlock()
+	s.reader.signal()
+}
+
+func (r *reader) waits() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.marks) > 0
+}
+
+// next takes everything that is to be done.
+func (r *reader) next(durable Commit) (requests []readRequest, ready []*Log) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	requests, ready = r.requests, r.ready
+	r.requests, r.ready = nil, nil
+	rest := r.marks[:0]
+	for _, m := range r.marks {
+		if m.commit <= durable {
+			ready = append(ready, m.log)
+		} else {
+			rest = append(rest, m)
+		}
+	}
+	r.marks = rest
+	return requests, ready
+}
+
+// runReader serves until the store closes.
+func (s *Store) runReader() {
+	for {
+		select {
+		case <-s.reader.wake:
+			s.readOnce()
+		case <-s.stopPager:
+			return
+		}
+	}
+}
+
+// readOnce does what waits for the reader.
+func (s *Store) readOnce() {
+	requests, ready := s.reader.next(s.Durable())
+	for _, q := range requests {
+		c, err := s.load(&q)
+		if err != nil {
+			if s.Err() != nil {
+				return
+			}
+			s.loseChunk(&q, err)
+		}
+		p := &q.log.paging
+		p.mu.Lock()
+		p.arrived = append(p.arrived, arrival{q.first, c})
+		p.mu.Unlock()
+		q.log.wake()
+		if s.reader.reads++; s.reader.reads%64 == 0 {
+			dropMapped(s.dir)
+		}
+	}
+	for _, l := range ready {
+		l.wake()
+	}
+	if s.resident.Load() > s.options.MemoryBytes {
+		s.wakePager()
+	}
+}
+
+// loseChunk notes that a chunk cannot be read. The queue goes on without it.
+func (s *Store) loseChunk(q *readRequest, err error) {
+	s.lostChunks.Add(1)
+	s.options.logf("records %d to %d of log %d cannot be read and are lost: %v",
+		q.first, q.first+uint64(q.count)-1, q.log.id, err)
+}
+
+// load reads a chunk. Records that nobody can want any more stay empty.
+func (s *Store) load(q *readRequest) (*chunk, error) {
+	r := &s.reader
+	r.value = r.value[:0]
+	r.records = append(r.records[:0], make([][]byte, q.count)...)
+	transient := make([]bool, q.count)
+	if q.stored {
+		if err := s.loadStored(q); err != nil {
+			return nil, err
+		}
+	}
+	if q.transient != nil {
+		key := chunkKey(prefixPagedOut, q.log.id, q.first, 0)
+		value, err := s.readValue(prefixPagedOut, q.log.id, q.first, q.pageParts, 0)
+		if err != nil {
+			return nil, err
+		}
+		if err := decodeValue(value, key, q.transient, func(i int, record []byte) {
+			r.records[i], transient[i] = record, true
+		}); err != nil {
+			return nil, err
+		}
+	}
+	size := 0
+	for _, record := range r.records {
+		size += len(record)
+	}
+	c := takeChunk(q.first, size, &s.resident)
+	for i, record := range r.records {
+		flag := uint32(0)
+		if transient[i] {
+			flag = transientBit
+		}
+		copy(c.append(len(record), flag), record)
+	}
+	clear(r.records)
+	return c, nil
+}
+
+// loadStored reads the part of a chunk that is durable.
+func (s *Store) loadStored(q *readRequest) error {
+	d := s.durable
+	d.mu.Lock()
+	var kept []uint64
+	var parts, bytes int
+	dc, _ := q.log.state.chunks.find(q.storedAt)
+	if dc != nil && dc.stored {
+		kept, parts, bytes = dc.kept, dc.parts, dc.bytes
+	}
+	d.mu.Unlock()
+	if kept == nil {
+		return nil // all of it is gone
+	}
+	key := chunkKey(prefixChunk, q.log.id, q.storedAt, 0)
+	value, err := s.readValue(prefixChunk, q.log.id, q.storedAt, parts, bytes)
+	shift := int(q.storedAt - q.first)
+	if err == nil {
+		err = decodeValue(value, key, kept, func(i int, record []byte) { s.reader.records[shift+i] = record })
+	}
+	if err == nil {
+		return nil
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if now, _ := q.log.state.chunks.find(q.storedAt); now != dc {
+		return nil // it went while it was being read
+	}
+	return err
+}
+
+// readValue reads all parts of a value. Badger answers some errors with an empty value and none, and a file may be
+// removed by value-log GC between two steps: the length is checked, and a second transaction tries again.
+func (s *Store) readValue(prefix byte, id LogID, first uint64, parts, bytes int) (value []byte, err error) {
+	for range 2 {
+		value = nil
+		err = s.db.View(func(txn *badger.Txn) error {
+			for part := range parts {
+				item, err := txn.Get(chunkKey(prefix, id, first, part))
+				if err != nil {
+					return fmt.Errorf("part %d: %w", part, err)
+				}
+				before := len(value)
+				if value, err = appendItem(value, item); err != nil {
+					return fmt.Errorf("part %d: %w", part, err)
+				}
+				if len(value) == before {
+					return errors.New("the value log has nothing there")
+				}
+			}
+			return nil
+		})
+		if err == nil && bytes > 0 && len(value) != bytes {
+			err = fmt.Errorf("%d bytes where %d were written", len(value), bytes)
+		}
+		if err == nil {
+			return value, nil
+		}
+	}
+	return nil, err
+}

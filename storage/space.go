@@ -1,0 +1,71 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+	"golang.org/x/sys/unix"
+)
+
+// Space returns the free bytes of the disk that the store is on, and how many of them the pager needs to be allowed
+// to write. Badger writes through sparse mappings: on a full disk that is a SIGBUS, which nothing can catch, so it
+// must not come that far. Publishers have to be stopped well before.
+func (s *Store) Space() (free, need int64, err error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(s.dir, &st); err != nil {
+		return 0, 0, fmt.Errorf("free space of %s: %w", s.dir, err)
+	}
+	need = 2*s.journalBytes() + 2*s.options.ValueLogBytes + 3*memTableBytes
+	return int64(st.Bavail) * st.Bsize, need, nil
+}
+
+// spaceForPager reports whether the pager may write.
+func (s *Store) spaceForPager() bool {
+	free, need, err := s.Space()
+	held := err != nil || free < need
+	if held != s.pager.held.Swap(held) && held {
+		s.options.logf("the pager waits: %d bytes free, %d needed (%v)", free, need, err)
+	}
+	return !held
+}
+
+// Room reports whether publishers may go on. They should wait while it is false: too much waits for the disk, or the
+// pager is behind.
+func (s *Store) Room() bool {
+	return s.gathering.Load() < s.options.PendingBytes &&
+		s.journal.liveSegments() <= s.options.LiveSegments &&
+		s.resident.Load() < 2*s.options.MemoryBytes+s.options.JournalMemory
+}
+
+// collect gives the space of dead chunks back. Badger knows which of its value logs hold dead values only after a
+// compaction, so a flush is forced first: a key under a prefix of its own is written and the prefix dropped. Other
+// writers would get ErrBlockedWrites meanwhile; there are none.
+func (s *Store) collect() error {
+	if s.pager.deadBytes < s.options.CollectBytes {
+		return nil
+	}
+	s.pager.deadBytes = 0
+	w := s.newWriter()
+	if err := w.set([]byte{prefixFlush}, []byte{0}); err != nil {
+		return err
+	}
+	if err := w.flush(); err != nil {
+		return err
+	}
+	if err := s.db.DropPrefix([]byte{prefixFlush}); err != nil {
+		return fmt.Errorf("flush the database: %w", err)
+	}
+	for began := time.Now(); time.Since(began) < time.Second; {
+		err := s.db.RunValueLogGC(0.5)
+		if errors.Is(err, badger.ErrNoRewrite) || errors.Is(err, badger.ErrRejected) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("value-log GC: %w", err)
+		}
+	}
+	s.pager.deadBytes = s.options.CollectBytes // there is more to do; next time
+	return nil
+}

@@ -1,0 +1,238 @@
+package storage
+
+import (
+	"cmp"
+	"errors"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/dgraph-io/badger/v4"
+)
+
+// Commit is the number of a group: all that happened between two swaps of what was pending. Numbers are
+// contiguous; a commit is durable when Store.Durable has reached it.
+type Commit uint64
+
+// Store is a folder with a journal of what happened and a Badger database of what stayed.
+//
+// Lock order: epoch (for reading) → the caller's locks → commit.mu; durable.mu is a leaf beside it. See
+// docs/formats for what is on disk.
+type Store struct {
+	dir     string
+	options Options
+	lock    *folderLock
+	journal *journal
+
+	// epoch is held for reading by whoever may change a log or the table, from the first change to the last that
+	// belongs together, and for writing, for moments, by the committer and the pager. So a transaction is never
+	// cut in two, and whoever holds it for writing sees every log at rest.
+	epoch  sync.RWMutex
+	number Commit // of the group that gathers; changed under epoch held for writing
+
+	// What the next group will hold.
+	commit struct {
+		sync.Mutex
+		pending []*pending
+		table   []tableOp
+	}
+	wake chan struct{} // something is pending
+
+	durableTo atomic.Uint64
+	durable   *durableState
+	nextLog   atomic.Uint64
+	resident  atomic.Int64 // memory of all chunks, in bytes
+
+	notify struct {
+		sync.Mutex
+		calls []func(Commit)
+	}
+
+	failure atomic.Pointer[error]
+	failed  chan struct{} // closed with failure set
+
+	db         *badger.DB
+	checkpoint checkpoint // the one in db; the pager's
+	fresh      bool       // db was made by this Open
+	garbage    [][]byte   // keys of metas that belong to no log
+	lost       []string   // what salvage could not read
+	lostChunks atomic.Int64
+	gathering  atomic.Int64 // about how many bytes wait for the next group
+
+	logs map[*Log]struct{} // guarded by commit.Mutex, or by the epoch held for writing
+
+	committer committer
+	pager     pager
+	reader    reader
+	manual    bool // a test takes the steps: there are no goroutines
+
+	awaiting  sync.Mutex
+	committed sync.Cond // durableTo or failure has changed; with awaiting
+
+	stopPager chan struct{} // ends pager and reader
+	closing   chan struct{} // ends the committer
+	closeOnce sync.Once
+	closeErr  error
+	helpers   sync.WaitGroup // pager and reader
+	writing   sync.WaitGroup // committer
+}
+
+// Open opens the store in the folder dir, which it makes if need be, and brings it to where the last durable commit
+// left it. Errors: *LockedError, *CorruptError, *FormatError.
+func Open(dir string, o Options) (*Store, error) {
+	s, err := open(dir, o, osFileSystem{})
+	if err != nil {
+		return nil, err
+	}
+	s.start()
+	return s, nil
+}
+
+// open does everything but start the store's goroutines; tests take their steps by hand.
+func open(dir string, o Options, fs fileSystem) (*Store, error) {
+	o = o.withDefaults()
+	lock, err := lockFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		dir: dir, options: o, lock: lock, durable: newDurableState(),
+		logs: map[*Log]struct{}{}, stopPager: make(chan struct{}),
+		wake: make(chan struct{}, 1), failed: make(chan struct{}), closing: make(chan struct{}),
+		journal: &journal{fs: fs, dir: filepath.Join(dir, "journal"), sizes: o.journalSizes()},
+	}
+	s.committed.L = &s.awaiting
+	s.pager.wake, s.reader.wake = make(chan struct{}, 1), make(chan struct{}, 1)
+	s.manual = true
+	if err := s.recover(); err != nil {
+		return nil, errors.Join(err, s.closeFiles())
+	}
+	return s, nil
+}
+
+func (s *Store) start() {
+	s.manual = false
+	s.writing.Go(s.runCommitter)
+	s.helpers.Go(s.runPager)
+	s.helpers.Go(s.runReader)
+}
+
+func (s *Store) closeFiles() error {
+	err := s.journal.close()
+	if s.db != nil {
+		err = errors.Join(err, s.db.Close())
+	}
+	return errors.Join(err, s.lock.release())
+}
+
+// Enter begins a piece of work that may change logs or the table, and names the commit that all of its changes are
+// part of. It must be followed by Leave, soon: the committer waits for it. Whoever is inside waits for nothing and
+// does not enter again.
+func (s *Store) Enter() Commit {
+	s.epoch.RLock()
+	return s.number
+}
+
+// Leave ends what Enter began.
+func (s *Store) Leave() { s.epoch.RUnlock() }
+
+// Durable returns the highest commit that is on disk, with all before it.
+func (s *Store) Durable() Commit { return Commit(s.durableTo.Load()) }
+
+// Notify has call called after every sync with the highest durable commit, from the committer's goroutine: it must
+// be quick and may not wait for the store.
+func (s *Store) Notify(call func(Commit)) {
+	s.notify.Lock()
+	defer s.notify.Unlock()
+	s.notify.calls = append(s.notify.calls, call)
+}
+
+// Failed is closed when the store can promise nothing any more; Err then says why. Nothing that was not durable by
+// then ever will be.
+func (s *Store) Failed() <-chan struct{} { return s.failed }
+
+// Err returns why the store failed, nil if it did not.
+func (s *Store) Err() error {
+	if err := s.failure.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// fail poisons the store.
+func (s *Store) fail(err error) {
+	if s.failure.CompareAndSwap(nil, &err) {
+		s.options.logf("the store stops: %v", err)
+		close(s.failed)
+		s.committed.Broadcast()
+	}
+}
+
+// Close writes what is pending, so that all that was done before is durable when it returns, and releases the
+// folder. Nobody may use the store any more when it is called.
+func (s *Store) Close() error {
+	s.closeOnce.Do(func() {
+		close(s.stopPager)
+		s.helpers.Wait()
+		close(s.closing)
+		s.writing.Wait()
+		if s.manual && s.Err() == nil {
+			s.commitPending()
+		}
+		s.closeErr = errors.Join(s.Err(), s.closeFiles())
+	})
+	return s.closeErr
+}
+
+// CreateLog makes a new, empty log; tag, of up to 4 KiB, is kept with it. A log that is not durable leaves no trace
+// when the store is closed. Between Enter and Leave.
+func (s *Store) CreateLog(tag []byte, durable bool) *Log {
+	if len(tag) > maxTagBytes {
+		panic("storage: invariant: the tag of a log has at most 4 KiB")
+	}
+	l := s.newLog(LogID(s.nextLog.Add(1)-1), append([]byte(nil), tag...))
+	l.state = &durableLog{id: l.id, tag: l.tag, log: l, touched: map[*durableChunk]struct{}{}}
+	if durable {
+		l.durable = true
+		l.pend().created = true
+	}
+	return l
+}
+
+const maxTagBytes = 4 << 10
+
+func (s *Store) newLog(id LogID, tag []byte) *Log {
+	l := newLog(s.options)
+	l.id, l.tag, l.store, l.meter = id, tag, s, &s.resident
+	s.commit.Lock()
+	s.logs[l] = struct{}{}
+	s.commit.Unlock()
+	return l
+}
+
+// forgetLog is called when a log was dropped.
+func (s *Store) forgetLog(l *Log) {
+	s.commit.Lock()
+	delete(s.logs, l)
+	s.commit.Unlock()
+}
+
+// Logs returns the durable logs that were found when the store was opened, and those made since, in order of their
+// ids. Between Enter and Leave.
+func (s *Store) Logs() []*Log {
+	s.commit.Lock()
+	defer s.commit.Unlock()
+	var logs []*Log
+	for l := range s.logs {
+		if l.durable {
+			logs = append(logs, l)
+		}
+	}
+	slices.SortFunc(logs, func(a, b *Log) int { return cmp.Compare(a.id, b.id) })
+	return logs
+}
+
+// Lost returns what could not be read when the store was opened with Options.Salvage, and how many chunks could not
+// be since.
+func (s *Store) Lost() (reports []string, chunks int64) { return s.lost, s.lostChunks.Load() }

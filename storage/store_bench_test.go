@@ -1,0 +1,99 @@
+package storage_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/warren-mq/warren/storage"
+)
+
+// BenchmarkStoreEnqueueAck publishes in batches of 1,000 and acks a batch as soon as it is durable; an operation is
+// one message.
+func BenchmarkStoreEnqueueAck(b *testing.B) {
+	for _, size := range []int{100, 1 << 10, 16 << 10} {
+		b.Run(fmt.Sprintf("size=%d", size), func(b *testing.B) {
+			s := openStore(b, b.TempDir(), storage.Options{})
+			s.Enter()
+			l := s.CreateLog([]byte("q"), true)
+			s.Leave()
+			var mu sync.Mutex
+			durable := sync.Cond{L: &mu}
+			s.Notify(func(storage.Commit) { durable.Broadcast() })
+			batch := min(1000, 4<<20/size)
+			content := make([]byte, size)
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			b.ResetTimer()
+			type inFlight struct {
+				commit   storage.Commit
+				from, to uint64
+			}
+			var waiting []inFlight
+			ack := func() {
+				w := waiting[0]
+				waiting = append(waiting[:0], waiting[1:]...)
+				mu.Lock()
+				for s.Durable() < w.commit {
+					durable.Wait()
+				}
+				mu.Unlock()
+				s.Enter()
+				for seq := w.from; seq < w.to; seq++ {
+					l.Gone(seq)
+				}
+				s.Leave()
+			}
+			for n := 0; n < b.N; n += batch {
+				c := s.Enter()
+				from := l.Next()
+				for range min(batch, b.N-n) {
+					_, record := l.Append(size, true)
+					copy(record, content)
+				}
+				to := l.Next()
+				s.Leave()
+				if waiting = append(waiting, inFlight{c, from, to}); len(waiting) > 1 {
+					ack()
+				}
+			}
+			for len(waiting) > 0 {
+				ack()
+			}
+		})
+	}
+}
+
+// BenchmarkAppendAndSync is the limit: the same bytes appended to one file, synced once for 1,000 of them.
+func BenchmarkAppendAndSync(b *testing.B) {
+	for _, size := range []int{100, 1 << 10, 16 << 10} {
+		b.Run(fmt.Sprintf("size=%d", size), func(b *testing.B) {
+			f, err := os.Create(filepath.Join(b.TempDir(), "file"))
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer f.Close()
+			batch := min(1000, 4<<20/size)
+			content := make([]byte, size)
+			buf := make([]byte, 0, batch*size)
+			b.SetBytes(int64(size))
+			b.ResetTimer()
+			for n := 0; n < b.N; n += batch {
+				buf = buf[:0]
+				for range min(batch, b.N-n) {
+					buf = append(buf, content...)
+				}
+				if _, err := f.Write(buf); err != nil {
+					b.Fatal(err)
+				}
+				if err := unix.Fdatasync(int(f.Fd())); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,207 @@
+package storage
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/dgraph-io/badger/v4"
+)
+
+// tableState is the part of the ordered table that is in the journal but not yet in Badger. A nil value is a
+// deleted key. Guarded by durableState.mu.
+type tableState struct {
+	pending map[string][]byte
+}
+
+// tableOp is a change of the ordered table that waits for its group.
+type tableOp struct {
+	key, value []byte
+	delete     bool
+}
+
+// Put sets a key of the ordered table. It is part of the commit that Enter has named. The store keeps copies.
+func (s *Store) Put(key, value []byte) {
+	op := tableOp{key: append([]byte(nil), key...), value: append([]byte{}, value...)}
+	s.enlistTable(op)
+}
+
+// Delete removes a key of the ordered table; it need not be there.
+func (s *Store) Delete(key []byte) {
+	s.enlistTable(tableOp{key: append([]byte(nil), key...), delete: true})
+}
+
+func (op *tableOp) appendOp(b []byte) []byte {
+	if op.delete {
+		b = append(b, opDelete)
+		b = binary.AppendUvarint(b, uint64(len(op.key)))
+		return append(b, op.key...)
+	}
+	b = append(b, opPut)
+	b = binary.AppendUvarint(b, uint64(len(op.key)))
+	b = append(b, op.key...)
+	b = binary.AppendUvarint(b, uint64(len(op.value)))
+	return append(b, op.value...)
+}
+
+func (t *tableState) apply(op *tableOp) {
+	if op.delete {
+		t.pending[string(op.key)] = nil
+	} else {
+		t.pending[string(op.key)] = op.value
+	}
+}
+
+// A value of the table is stored as 0 and the bytes, or, if it is long, as 1 and the number of parts (u32), which
+// stand under keys of their own: it must be inline, since it may be written again.
+const maxTablePart = 8 << 10
+
+// MaxKeyBytes is the longest key of the ordered table.
+const MaxKeyBytes = 16 << 10
+
+func tableKey(key []byte) []byte { return append([]byte{prefixTable}, key...) }
+
+func tablePartKey(key []byte, part int) []byte {
+	b := append(make([]byte, 0, len(key)+9), prefixTablePart)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(key)))
+	b = append(b, key...)
+	return binary.BigEndian.AppendUint32(b, uint32(part))
+}
+
+// writeTableEntry stores or, if value is nil, deletes a key, with what parts it had and has.
+func (s *Store) writeTableEntry(w *writer, key, value []byte) error {
+	had, err := s.tableParts(key)
+	if err != nil {
+		return err
+	}
+	parts := 0
+	stored := append([]byte{0}, value...)
+	if len(value) > maxTablePart {
+		parts = (len(value) + maxTablePart - 1) / maxTablePart
+		stored = binary.BigEndian.AppendUint32([]byte{1}, uint32(parts))
+	}
+	for part := range parts {
+		piece := value[part*maxTablePart : min((part+1)*maxTablePart, len(value))]
+		if err := w.setInline(tablePartKey(key, part), piece); err != nil {
+			return err
+		}
+	}
+	for part := parts; part < had; part++ {
+		if err := w.delete(tablePartKey(key, part)); err != nil {
+			return err
+		}
+	}
+	if value == nil {
+		return w.delete(tableKey(key))
+	}
+	return w.setInline(tableKey(key), checked(tableKey(key), stored))
+}
+
+// tableParts returns in how many parts the stored value of key is.
+func (s *Store) tableParts(key []byte) (parts int, err error) {
+	err = s.db.View(func(txn *badger.Txn) error {
+		item, err := txn.Get(tableKey(key))
+		if errors.Is(err, badger.ErrKeyNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return item.Value(func(v []byte) error {
+			if len(v) == 9 && v[0] == 1 {
+				parts = int(binary.BigEndian.Uint32(v[1:]))
+			}
+			return nil
+		})
+	})
+	return parts, err
+}
+
+// Table calls visit with the durable entries of the ordered table whose keys begin with prefix, in key order. Both
+// slices are the caller's to keep. What was put or deleted and is not yet durable is not seen.
+func (s *Store) Table(prefix []byte, visit func(key, value []byte) error) error {
+	s.durable.mu.Lock()
+	pending := map[string][]byte{}
+	for k, v := range s.durable.table.pending {
+		if bytes.HasPrefix([]byte(k), prefix) {
+			pending[k] = bytes.Clone(v)
+		}
+	}
+	s.durable.mu.Unlock()
+	err := s.storedTable(prefix, func(key, value []byte) {
+		if _, newer := pending[string(key)]; !newer {
+			pending[string(key)] = value
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for _, key := range slices.Sorted(maps.Keys(pending)) {
+		if value := pending[key]; value != nil {
+			if err := visit([]byte(key), value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// storedTable reads the entries that are in Badger.
+func (s *Store) storedTable(prefix []byte, visit func(key, value []byte)) error {
+	return s.db.View(func(txn *badger.Txn) error {
+		it := txn.NewIterator(badger.IteratorOptions{Prefix: tableKey(prefix), PrefetchValues: true, PrefetchSize: 64})
+		defer it.Close()
+		for it.Rewind(); it.Valid(); it.Next() {
+			key := it.Item().KeyCopy(nil)
+			stored, err := it.Item().ValueCopy(nil)
+			if err != nil {
+				return err
+			}
+			value, err := tableValue(txn, key, stored)
+			if err != nil {
+				if err := s.damaged(key, err); err != nil {
+					return err
+				}
+				continue
+			}
+			visit(key[1:], value)
+		}
+		return nil
+	})
+}
+
+func tableValue(txn *badger.Txn, key, stored []byte) ([]byte, error) {
+	if len(stored) < 5 || checksumAt(key, stored[:len(stored)-4]) != binary.BigEndian.Uint32(stored[len(stored)-4:]) {
+		return nil, fmt.Errorf("wrong checksum")
+	}
+	stored = stored[:len(stored)-4]
+	if stored[0] == 0 {
+		return stored[1:], nil
+	}
+	if len(stored) != 5 {
+		return nil, fmt.Errorf("malformed value")
+	}
+	value := []byte{}
+	for part := range int(binary.BigEndian.Uint32(stored[1:])) {
+		item, err := txn.Get(tablePartKey(key[1:], part))
+		if err != nil {
+			return nil, fmt.Errorf("part %d: %w", part, err)
+		}
+		if value, err = appendItem(value, item); err != nil {
+			return nil, err
+		}
+	}
+	return value, nil
+}
+
+// appendItem appends an item's value.
+func appendItem(b []byte, item *badger.Item) ([]byte, error) {
+	err := item.Value(func(v []byte) error {
+		b = append(b, v...)
+		return nil
+	})
+	return b, err
+}
