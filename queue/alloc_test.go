@@ -54,7 +54,7 @@ func TestPathOfAMessageAllocatesNothing(t *testing.T) {
 		},
 		"publish and get": func() {
 			getQueue.Publish(0, msgs, idx, &fx)
-			for getQueue.Get(noAck[0], true, 0, &fx) {
+			for ok := true; ok; ok, _ = getQueue.Get(noAck[0], true, 0, &fx) {
 			}
 		},
 		"publish and purge": func() {

@@ -215,7 +215,7 @@ func getAndGiveBack(q *queue.Queue, stop <-chan struct{}) {
 		default:
 		}
 		w := &worker{queue: q, credit: 1, wake: make(chan struct{}, 1)}
-		if q.Get(w, false, 0, &fx) {
+		if ok, _ := q.Get(w, false, 0, &fx); ok {
 			q.Settle(0, &queue.Settlement{Requeued: []uint64{w.outbox[0].seq}}, &fx)
 		}
 		runEffects(&fx)

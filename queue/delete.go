@@ -73,6 +73,10 @@ func (q *Queue) closeLocked(fx *Effects) {
 	q.mu.ready, q.mu.unacked = 0, 0
 	q.mu.readyBytes, q.mu.unackedBytes = 0, 0
 	q.mu.log.Drop()
+	if q.mu.arrival != nil {
+		close(q.mu.arrival)
+		q.mu.arrival = nil
+	}
 }
 
 // Closed reports whether the queue was deleted. The name may be taken again then.

@@ -51,6 +51,27 @@ func (l *memoryLog) Gone(seq uint64) {
 
 func (l *memoryLog) Live(seq uint64) bool { _, ok := l.At(seq); return ok }
 
+// What a log on disk could refuse, this one never does.
+func (l *memoryLog) Deliver(uint64) bool   { return true }
+func (l *memoryLog) DeliveredUpTo() uint64 { return 0 }
+func (l *memoryLog) Size(seq uint64) int   { rec, _ := l.At(seq); return len(rec) }
+
+func (l *memoryLog) Count() (n int) {
+	for seq := l.First(); seq < l.Next(); seq++ {
+		if l.Live(seq) {
+			n++
+		}
+	}
+	return n
+}
+
+func (l *memoryLog) LiveBytes() (n int64) {
+	for seq := l.First(); seq < l.Next(); seq++ {
+		n += int64(l.Size(seq))
+	}
+	return n
+}
+
 func (l *memoryLog) First() uint64 { return l.first }
 func (l *memoryLog) Next() uint64  { return l.first + uint64(len(l.records)) }
 func (l *memoryLog) Bytes() int64  { return int64(cap(l.data)) }

@@ -285,7 +285,7 @@ func (h *history) resumeClient(c *client) {
 func (h *history) get() {
 	c := &client{name: h.name("get"), noAck: h.rng.IntN(3) == 0, credit: -1, shared: &h.shared}
 	h.logf("get %s noAck %t", c.name, c.noAck)
-	ok := h.queue.Get(c, c.noAck, 0, &h.fx)
+	ok, _ := h.queue.Get(c, c.noAck, 0, &h.fx)
 	if ready := h.model.ready(); len(ready) > 0 {
 		h.model.take(ready[0], c)
 		if !ok || h.shared.all[len(h.shared.all)-1].ready != uint32(len(ready)-1) {

@@ -13,7 +13,8 @@ func (q *Queue) Publish(now int64, msgs []Message, idx []int32, fx *Effects) {
 	}
 	q.mu.counters.Publish += uint64(len(idx))
 	// By the invariant nothing is ready while someone can take a message, so what is published now is next.
-	if q.mu.rings.top != nil {
+	// Unless what is ready has to be waited for: that must not be overtaken.
+	if q.mu.rings.top != nil && q.mu.ready == 0 {
 		idx = idx[q.deliverStraightLocked(msgs, idx, fx):]
 		fx.done()
 	}
@@ -38,7 +39,7 @@ func (q *Queue) deliverStraightLocked(msgs []Message, idx []int32, fx *Effects) 
 	var run outboxRun
 	d := &fx.delivery
 	d.Redelivered = false
-	for q.mu.rings.top != nil && n < len(idx) {
+	for q.mu.rings.top != nil && n < len(idx) && q.mu.ready == 0 {
 		d.Message = &msgs[idx[n]]
 		q.deliverNewLocked(d, &run, fx)
 		n++
@@ -60,6 +61,9 @@ func (q *Queue) deliverNewLocked(d *Delivery, run *outboxRun, fx *Effects) {
 		if !appended && !s.options.NoAck {
 			d.Seq = q.appendLocked(d.Message)
 			appended = true
+			if !q.mu.log.Deliver(d.Seq) {
+				break
+			}
 		}
 		run.hold(s)
 		d.Subscription = s

@@ -177,7 +177,7 @@ func (p *player) settle(command string, bodies []string) string {
 
 func (p *player) get(args []string) string {
 	c := &client{name: "get", credit: -1, shared: &p.shared, noAck: slices.Contains(args, "no-ack")}
-	if !p.queue.Get(c, c.noAck, 0, &p.fx) {
+	if ok, _ := p.queue.Get(c, c.noAck, 0, &p.fx); !ok {
 		return "empty\n"
 	}
 	if !c.noAck {
