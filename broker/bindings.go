@@ -73,15 +73,23 @@ func (s *Session) bind(kind, destination, source, key string, args amqp.Table) e
 		}
 	}
 	if x.Bind(to, key, args) {
-		from := vh.sources[to]
-		if from == nil {
-			from = make(map[*exchange.Exchange]int, 1)
-			vh.sources[to] = from
-		}
-		from[x]++
+		b := x.Find(to, key, args)
+		vh.noteSource(to, x)
+		vh.putBinding(b)
+		s.changed(durableBinding(b))
 		vh.changed()
 	}
 	return nil
+}
+
+// noteSource counts a new binding. vh.mu is held, or nobody knows the vhost yet.
+func (vh *VHost) noteSource(to exchange.Destination, x *exchange.Exchange) {
+	from := vh.sources[to]
+	if from == nil {
+		from = make(map[*exchange.Exchange]int, 1)
+		vh.sources[to] = from
+	}
+	from[x]++
 }
 
 func (s *Session) unbind(kind, destination, source, key string, args amqp.Table) error {
@@ -100,17 +108,22 @@ func (s *Session) unbind(kind, destination, source, key string, args amqp.Table)
 	if err != nil {
 		return nil // nothing is bound to what does not exist
 	}
-	if to.Queue != nil && x.Bound(to, key, args) {
+	b := x.Find(to, key, args)
+	if b == nil {
+		return nil
+	}
+	if to.Queue != nil {
 		// Only an existing binding of somebody else's exclusive queue is refused (3.10.8).
 		if err := s.mayAccess(to.Queue.(*Queue)); err != nil {
 			return err
 		}
 	}
-	if x.Unbind(to, key, args) {
-		vh.forgetSource(to, x, 1)
-		vh.unused(x)
-		vh.changed()
-	}
+	x.Unbind(to, key, args)
+	vh.unputBinding(b)
+	s.changed(durableBinding(b))
+	vh.forgetSource(to, x, 1)
+	vh.unused(x)
+	vh.changed()
 	return nil
 }
 
@@ -150,6 +163,9 @@ func (vh *VHost) removeDestination(to exchange.Destination) {
 	from := vh.sources[to]
 	delete(vh.sources, to)
 	for x := range from {
+		for b := range x.BindingsTo(to) {
+			vh.unputBinding(b)
+		}
 		x.UnbindAll(to)
 	}
 	for x := range from {

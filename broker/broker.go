@@ -31,6 +31,8 @@ type Config struct {
 	MaxMessageSize uint64
 	// Users holds the accounts. Default: the user guest with password guest, from loopback addresses only.
 	Users *auth.Users
+	// Store keeps what is durable. Without one everything lives in memory. The broker does not close it.
+	Store *storage.Store
 	// Now is the clock. Default: time.Now. Nothing in broker or queue asks another one.
 	Now func() time.Time
 	// Logger receives the events of the core.
@@ -54,6 +56,7 @@ type Broker struct {
 	Totals Totals
 
 	connections connections
+	commits     commits
 	ended       ended
 
 	mu     sync.RWMutex
@@ -92,6 +95,9 @@ func New(cfg Config) (*Broker, error) {
 		}
 	}
 	b := &Broker{cfg: cfg, Users: cfg.Users, started: cfg.Now(), vhosts: make(map[string]*VHost)}
+	if cfg.Store != nil {
+		return b, b.recover()
+	}
 	if _, err := b.AddVHost(cfg.DefaultVHost); err != nil {
 		return nil, fmt.Errorf("create the default vhost: %w", err)
 	}
@@ -132,8 +138,13 @@ func (b *Broker) nowMillis() int64 { return b.cfg.Now().UnixMilli() }
 // Logger is the core's logger.
 func (b *Broker) Logger() *zerolog.Logger { return &b.cfg.Logger }
 
-// newLog makes the log of a new queue.
-func (b *Broker) newLog() queue.Log { return storage.NewLog(storage.Options{}) }
+// newLog makes the log of a new queue, between Enter and Leave.
+func (b *Broker) newLog(vhost string, c queue.Config) *storage.Log {
+	if b.cfg.Store == nil {
+		return storage.NewLog(storage.Options{})
+	}
+	return b.cfg.Store.CreateLog(logTag(vhost, c.Name), c.Durable)
+}
 
 // AddVHost creates a vhost with its predeclared exchanges. An existing vhost of that name is returned as it is.
 func (b *Broker) AddVHost(name string) (*VHost, error) {

@@ -33,6 +33,8 @@ func (s *Session) DeclareExchange(c exchange.Config) error {
 		return rival.Equivalent(c)
 	}
 	vh.exchanges.add(c.Name, x)
+	vh.putExchange(x)
+	s.changed(x.Durable())
 	vh.changed()
 	return nil
 }
@@ -92,13 +94,16 @@ func (s *Session) DeleteExchange(name string, ifUnused bool) error {
 		return amqp.Errorf(amqp.PreconditionFailed, "%s in use", vh.resource("exchange", name))
 	}
 	vh.removeExchange(x)
+	s.changed(x.Durable())
 	return nil
 }
 
 // removeExchange forgets an exchange and its bindings in both roles. vh.mu is held.
 func (vh *VHost) removeExchange(x *exchange.Exchange) {
 	vh.exchanges.remove(x.Name())
+	vh.unputExchange(x)
 	for b := range x.Bindings() {
+		vh.unputBinding(b)
 		vh.forgetSource(b.Destination, x, 1)
 	}
 	vh.removeDestination(exchange.Destination{Exchange: x})

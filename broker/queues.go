@@ -5,6 +5,7 @@ import (
 	"github.com/warren-mq/warren/auth"
 	"github.com/warren-mq/warren/exchange"
 	"github.com/warren-mq/warren/queue"
+	"github.com/warren-mq/warren/storage"
 )
 
 // Queue is a queue of a vhost: the state machine of package queue, and its place in the topology.
@@ -91,9 +92,9 @@ func (s *Session) create(c queue.Config) (*Queue, bool) {
 		}
 		vh.removeQueue(rival)
 	}
-	q := &Queue{Queue: queue.New(c, s.broker.newLog()), vhost: vh}
-	vh.queues.add(c.Name, q)
-	vh.fallback.Bind(exchange.Destination{Queue: q}, c.Name, nil)
+	q := vh.addQueue(c, s.broker.newLog(vh.name, c))
+	vh.putQueue(q)
+	s.changed(q.Durable())
 	if c.Exclusive && s.owner != nil {
 		if s.exclusive == nil {
 			s.exclusive = make(map[*Queue]struct{})
@@ -104,6 +105,26 @@ func (s *Session) create(c queue.Config) (*Queue, bool) {
 	vh.changed()
 	s.broker.Totals.QueuesCreated.Add(1)
 	return q, true
+}
+
+// addQueue makes a queue on its log and gives it its place. vh.mu is held, or nobody knows the vhost yet.
+func (vh *VHost) addQueue(c queue.Config, log *storage.Log) *Queue {
+	q := &Queue{Queue: queue.New(c, log), vhost: vh}
+	log.OnReady(q.recordsReady)
+	vh.queues.add(c.Name, q)
+	vh.fallback.Bind(exchange.Destination{Queue: q}, c.Name, nil)
+	return q
+}
+
+// recordsReady is called by the store, outside of Enter and Leave, when messages that had to be waited for are there.
+func (q *Queue) recordsReady() {
+	b := q.vhost.broker
+	var fx Effects
+	b.Enter()
+	q.Queue.Ready(b.nowMillis(), &fx.Effects)
+	q.after(&fx)
+	b.Leave()
+	fx.Run()
 }
 
 // redeclare compares a declaration with the queue that exists.
@@ -161,6 +182,7 @@ func (s *Session) DeleteQueue(name string, ifUnused, ifEmpty bool, fx *Effects) 
 		return 0, err
 	}
 	q.gone(fx)
+	s.changed(q.Durable())
 	return ready, nil
 }
 
@@ -187,6 +209,7 @@ func (vh *VHost) removeQueue(q *Queue) {
 		return
 	}
 	vh.queues.remove(q.Name())
+	vh.unputQueue(q)
 	to := exchange.Destination{Queue: q}
 	vh.fallback.Unbind(to, q.Name(), nil)
 	vh.removeDestination(to)

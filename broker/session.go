@@ -19,6 +19,8 @@ type Session struct {
 	// permissions remembers what was permitted last.
 	permissions *auth.Cache
 
+	// unsaved says that durable definitions were changed since Saved was called.
+	unsaved bool
 	// exclusive are the queues that end with the session. Guarded by vhost.mu.
 	exclusive map[*Queue]struct{}
 }
@@ -37,6 +39,15 @@ func (b *Broker) Open(user *auth.User, vhost string, owner any) (*Session, error
 		broker: b, vhost: vh, user: user, owner: owner, permissions: auth.NewCache(b.Users, user.Name, vhost),
 	}, nil
 }
+
+// changed notes that a definition was changed, and whether it is durable.
+func (s *Session) changed(durable bool) { s.unsaved = s.unsaved || durable && s.broker.cfg.Store != nil }
+
+// Unsaved says whether durable definitions were changed since Saved: the answer to the client waits for their commit.
+func (s *Session) Unsaved() bool { return s.unsaved }
+
+// Saved forgets about the changes.
+func (s *Session) Saved() { s.unsaved = false }
 
 // VHost is the session's vhost.
 func (s *Session) VHost() *VHost { return s.vhost }

@@ -156,8 +156,8 @@ func (x *Exchange) BindingsTo(d Destination) iter.Seq[*Binding] {
 // BindingCount returns how many bindings x is the source of. An auto-delete exchange goes when it falls to 0.
 func (x *Exchange) BindingCount() int { return len(x.bindings.all) }
 
-// Bound reports whether there is a binding with exactly these attributes.
-func (x *Exchange) Bound(d Destination, key string, args amqp.Table) bool {
+// Find returns the binding with exactly these attributes, nil if there is none.
+func (x *Exchange) Find(d Destination, key string, args amqp.Table) *Binding {
 	_, wire := canonical(args)
-	return x.bindings.byIdentity[identity{d, key, wire}] != nil
+	return x.bindings.byIdentity[identity{d, key, wire}]
 }

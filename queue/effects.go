@@ -17,6 +17,9 @@ type Effects struct {
 	// The caller takes it out of the topology.
 	Deleted bool
 
+	// Durable says that something was appended that must survive a crash: it is safe with the next commit.
+	Durable bool
+
 	// Refused holds the indices of publishes that the queue refused; their publisher gets a basic.nack.
 	Refused []int32
 
@@ -30,7 +33,7 @@ func (fx *Effects) Reset() {
 	clear(fx.Wake)
 	clear(fx.Cancelled)
 	fx.Wake, fx.Cancelled, fx.Refused = fx.Wake[:0], fx.Cancelled[:0], fx.Refused[:0]
-	fx.Deleted = false
+	fx.Deleted, fx.Durable = false, false
 }
 
 // touch notes that s got a message in this call.

@@ -20,15 +20,17 @@ func (q *Queue) Publish(now int64, msgs []Message, idx []int32, fx *Effects) {
 	}
 	for _, i := range idx {
 		m := &msgs[i]
-		q.appendLocked(m)
+		q.appendLocked(m, fx)
 		q.mu.ready++
 		q.mu.readyBytes += int64(len(m.Body))
 	}
 }
 
 // appendLocked writes m to the end of the log.
-func (q *Queue) appendLocked(m *Message) (seq uint64) {
-	seq, rec := q.mu.log.Append(recordSize(m), m.Persistent)
+func (q *Queue) appendLocked(m *Message, fx *Effects) (seq uint64) {
+	durable := q.durable && (m.Persistent || q.kind == kindQuorum)
+	fx.Durable = fx.Durable || durable
+	seq, rec := q.mu.log.Append(recordSize(m), durable)
 	encodeRecord(rec, m)
 	return seq
 }
@@ -59,7 +61,7 @@ func (q *Queue) deliverNewLocked(d *Delivery, run *outboxRun, fx *Effects) {
 		}
 		s := top.head
 		if !appended && !s.options.NoAck {
-			d.Seq = q.appendLocked(d.Message)
+			d.Seq = q.appendLocked(d.Message, fx)
 			appended = true
 			if !q.mu.log.Deliver(d.Seq) {
 				break
@@ -90,7 +92,7 @@ func (q *Queue) deliverNewLocked(d *Delivery, run *outboxRun, fx *Effects) {
 		return
 	}
 	if !appended {
-		q.appendLocked(d.Message)
+		q.appendLocked(d.Message, fx)
 	}
 	q.mu.ready++
 	q.mu.readyBytes += int64(len(d.Message.Body))

@@ -15,6 +15,7 @@ import (
 	"github.com/warren-mq/warren/amqp"
 	"github.com/warren-mq/warren/auth"
 	"github.com/warren-mq/warren/broker"
+	"github.com/warren-mq/warren/storage"
 )
 
 // conn is one client's connection. Fields without a remark belong to the reader, the goroutine that runs serve.
@@ -44,6 +45,14 @@ type conn struct {
 	settling []*consumer
 	partial  []*channel // those whose content has begun
 	bodies   [][]byte   // bodies that were put together for the batch, given back when it is settled
+
+	// inside says that the reader is between Enter and Leave of the broker, working on commit.
+	inside bool
+	commit storage.Commit
+	// held are answers that wait for a commit, since what they confirm must be durable first, and those behind them.
+	held       []byte
+	heldCommit storage.Commit
+	mayOverrun bool // published something durable in this batch: look whether the disk keeps up
 
 	unfinished int64 // bytes of bodies that have come in part
 
@@ -220,21 +229,48 @@ func (c *conn) keepPartial() {
 
 // settle hands the gathered publishes and acknowledgements to the queues and confirms.
 func (c *conn) settle() {
+	if len(c.pubs) == 0 && len(c.settling) == 0 {
+		return
+	}
+	entered := c.enter()
 	if len(c.pubs) > 0 {
 		c.settlePublishes()
 	}
 	if len(c.settling) > 0 {
 		c.settleAcks()
 	}
+	c.leave(entered)
+}
+
+// enter begins work on queues and definitions, unless the reader is at it already; leave takes what it returned.
+func (c *conn) enter() (entered bool) {
+	if c.inside {
+		return false
+	}
+	c.commit, c.inside = c.srv.broker.Enter(), true
+	return true
+}
+
+func (c *conn) leave(entered bool) {
+	if entered {
+		c.inside = false
+		c.srv.broker.Leave()
+	}
 }
 
 func (c *conn) settlePublishes() {
+	entered := c.enter()
 	c.pub.Settle(c.now(), &c.fx)
+	var commit storage.Commit // 0: safe as it is
+	if c.fx.Durable {
+		commit, c.fx.Durable, c.mayOverrun = c.commit, false, true
+	}
 	for i, ch := range c.pubs {
-		ch.batchSettled()
+		ch.batchSettled(commit)
 		c.pubs[i] = nil
 	}
 	c.pubs = c.pubs[:0]
+	c.leave(entered)
 }
 
 // awaitRoom waits while the client does not take what is written for it.
@@ -248,24 +284,55 @@ func (c *conn) awaitRoom() {
 // now is the time as the queues want it.
 func (c *conn) now() int64 { return c.srv.broker.Now().UnixMilli() }
 
-// send appends the frame of a method and counts it. The writer runs at the end of the batch.
+// send appends the frame of a method and counts it. The writer runs at the end of the batch. An answer to a change of
+// durable definitions is held until that is durable, and so is what is sent after it.
 func (c *conn) send(channel uint16, m amqp.Method) {
+	if c.session != nil && c.session.Unsaved() {
+		c.session.Saved()
+		c.heldCommit = c.commit
+		c.held = amqp.AppendMethod(c.held, channel, m)
+		return
+	}
+	if len(c.held) > 0 {
+		c.held = amqp.AppendMethod(c.held, channel, m)
+		return
+	}
 	c.out.lock()
 	c.out.buf = amqp.AppendMethod(c.out.buf, channel, m)
 	c.out.frames++
 	c.out.mu.Unlock()
 }
 
+// releaseHeld waits until what the held answers confirm is durable, and sends them.
+func (c *conn) releaseHeld() error {
+	if len(c.held) == 0 {
+		return nil
+	}
+	c.fx.Run()
+	c.out.wake()
+	if err := c.srv.broker.WaitDurable(c.heldCommit, c.forced); err != nil {
+		c.held = c.held[:0]
+		return amqp.Errorf(amqp.InternalError, "")
+	}
+	c.out.lock()
+	c.out.buf = append(c.out.buf, c.held...)
+	c.out.mu.Unlock()
+	c.held = c.held[:0]
+	return nil
+}
+
 // resumeParked is called by the writer once it has taken what was in the outbox.
 func (c *conn) resumeParked(parked []*consumer) {
 	var fx broker.Effects
 	now := c.now()
+	c.srv.broker.Enter()
 	for _, k := range parked {
 		c.out.mu.Lock()
 		k.parked = false
 		c.out.mu.Unlock()
 		k.queue.Resume(now, k.subscription, &fx)
 	}
+	c.srv.broker.Leave()
 	fx.Run()
 }
 
