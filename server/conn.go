@@ -56,6 +56,8 @@ type conn struct {
 	force     atomic.Pointer[amqp.Error]
 	forced    chan struct{} // closed when force is set
 	forceOnce sync.Once
+	cut       chan struct{} // closed with the socket
+	cutOnce   sync.Once
 
 	mu       sync.Mutex          // guards what the management API reads beside the reader
 	channels map[uint16]*channel // changed by the reader under mu
@@ -87,6 +89,7 @@ func newConn(s *Server, n net.Conn) *conn {
 		channels:    make(map[uint16]*channel),
 		connectedAt: s.broker.Now(),
 		forced:      make(chan struct{}),
+		cut:         make(chan struct{}),
 	}
 	c.log = s.log.With().Str("connection", c.name).Logger()
 	c.frames = amqp.NewReader(&c.received, minFrameMax)
@@ -278,6 +281,7 @@ func (c *conn) reset() {
 		t.SetLinger(0) // fails only on a socket that is closed already
 	}
 	c.socket.Close()
+	c.cutOnce.Do(func() { close(c.cut) })
 }
 
 // Close asks the client to go: connection.close 320 with the reason.
