@@ -118,7 +118,9 @@ func tied(id amqp.MethodID, err error) error {
 }
 
 // isFraming says whether RabbitMQ reports an error without the method that it was found in.
-func isFraming(e *amqp.Error) bool { return e.Code == amqp.InternalError || e.Code == amqp.FrameError }
+func isFraming(e *amqp.Error) bool {
+	return e.Code == amqp.InternalError || e.Code == amqp.FrameError || e.Code == amqp.ConnectionForced
+}
 
 // handleWhileClosing ignores what comes after an error until the client has answered it.
 func (ch *channel) handleWhileClosing(id amqp.MethodID) error {

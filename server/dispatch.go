@@ -1,10 +1,6 @@
 package server
 
-import (
-	"time"
-
-	"github.com/warren-mq/warren/amqp"
-)
+import "github.com/warren-mq/warren/amqp"
 
 // decoder is a method that can be read from a frame.
 type decoder interface{ Decode([]byte) error }
@@ -96,22 +92,4 @@ func (c *conn) handleConnectionMethod(id amqp.MethodID, args []byte) error {
 		})
 	}
 	return amqp.Errorf(amqp.ChannelError, "unexpected method in connection state %s", c.stateName())
-}
-
-// closeAsked ends the connection as the client wishes: exclusive queues are gone before close-ok.
-func (c *conn) closeAsked(*amqp.ConnectionClose) error {
-	c.releaseAll()
-	c.state.Store(stateClosing)
-	c.send(0, &amqp.ConnectionCloseOk{})
-	c.out.flush()
-	// The client closes the socket, so that nothing on the way is lost to a reset.
-	c.socket.SetReadDeadline(time.Now().Add(c.closeTimeout()))
-	for c.frames.Fill() == nil {
-		for {
-			if _, ok, err := c.frames.Next(); !ok || err != nil {
-				break
-			}
-		}
-	}
-	return errClosed
 }
