@@ -78,6 +78,10 @@ lint: ## formatting, go vet, staticcheck and a tidy go.mod
 generate: ## write the generated code anew
 	go generate ./...
 
+.PHONY: docs
+docs: ## write the table of settings in docs/operations.md anew
+	go test -count=1 -run TestOperationsDocumentListsTheSettings ./cmd/warren -update
+
 .PHONY: generate-check
 generate-check: ## see that the generated code is what the generators write
 	@integration_test/generated.sh

@@ -12,7 +12,7 @@ func (s *Session) DeclareExchange(c exchange.Config) error {
 	if err := exchange.CheckType(c.Type); err != nil {
 		return err
 	}
-	c.Name = cleanName(c.Name)
+	c.Name, c.User = cleanName(c.Name), s.user.Name
 	if err := notDefault(c.Name); err != nil {
 		return err
 	}

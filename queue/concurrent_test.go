@@ -225,7 +225,7 @@ func getAndGiveBack(q *queue.Queue, stop <-chan struct{}) {
 // TestDeleteRacesWithEverything deletes the queue while it is in full use: its messages and consumers go, nothing
 // happens to it afterwards, and every call returns.
 func TestDeleteRacesWithEverything(t *testing.T) {
-	for range 50 {
+	for range 25 {
 		log := &memoryLog{}
 		q := queue.New(queue.Config{Name: "q", VHost: "/", AutoDelete: true}, log)
 		stop := make(chan struct{})

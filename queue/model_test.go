@@ -18,7 +18,7 @@ var seed = flag.Uint64("seed", 0, "play only the history with this seed in the m
 // TestQueueActsAsItsModel plays random histories to a queue and to a naive model of it, and compares after each step
 // who got which message in which order, whether it was redelivered, who was woken, the counts, and the invariants.
 func TestQueueActsAsItsModel(t *testing.T) {
-	histories := uint64(4000)
+	histories := uint64(2000)
 	if testing.Short() {
 		histories = 500
 	}

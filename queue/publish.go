@@ -77,17 +77,18 @@ func (q *Queue) deliverNewLocked(d *Delivery, run *outboxRun, fx *Effects) {
 		if !s.touched {
 			fx.touch(s)
 		}
+		if appended {
+			q.mu.cursor = d.Seq + 1
+		}
 		if s.options.NoAck {
 			q.mu.counters.DeliverNoAck++
 			if appended {
 				q.mu.log.Gone(d.Seq)
-				q.mu.cursor = d.Seq + 1
 			}
 		} else {
 			q.mu.counters.Deliver++
 			q.mu.unacked++
 			q.mu.unackedBytes += int64(len(d.Message.Body))
-			q.mu.cursor = d.Seq + 1
 		}
 		return
 	}

@@ -1,6 +1,10 @@
 package server
 
-import "github.com/warren-mq/warren/amqp"
+import (
+	"net"
+
+	"github.com/warren-mq/warren/amqp"
+)
 
 // holdPublisher stops reading from a client that has begun to send a message while an alarm is raised, until no
 // alarm is left. Deliveries to it go on. A client that can take connection.blocked is told (protocol.md §7).
@@ -20,6 +24,8 @@ func (c *conn) holdPublisher() error {
 	case <-cleared:
 	case <-c.forced:
 		return c.force.Load()
+	case <-c.cut: // nobody reads, so only the writer notices that the client is gone
+		return net.ErrClosed
 	}
 	c.state.Store(stateRunning)
 	if c.capabilities.connectionBlocked {

@@ -26,10 +26,12 @@ type channel struct {
 	confirmedTag                       uint64 // the last one that was confirmed
 
 	confirm, transactional atomic.Bool
+	committing             atomic.Bool // tx.commit waits for the disk
 	counts                 channelCounts
 	active                 atomic.Int64 // unix milliseconds of the last method
 
 	// Guarded by the outbox's lock:
+	waiting        []commitWait // what is told when commits are durable, in order
 	ending         bool // no cancel notifications any more
 	consumers      map[string]*consumer
 	prefetch       uint16 // of consumers that start from now on
@@ -118,7 +120,9 @@ func tied(id amqp.MethodID, err error) error {
 }
 
 // isFraming says whether RabbitMQ reports an error without the method that it was found in.
-func isFraming(e *amqp.Error) bool { return e.Code == amqp.InternalError || e.Code == amqp.FrameError }
+func isFraming(e *amqp.Error) bool {
+	return e.Code == amqp.InternalError || e.Code == amqp.FrameError || e.Code == amqp.ConnectionForced
+}
 
 // handleWhileClosing ignores what comes after an error until the client has answered it.
 func (ch *channel) handleWhileClosing(id amqp.MethodID) error {
@@ -177,7 +181,9 @@ func (c *conn) channelFailed(ch *channel, err error) error {
 	}
 	c.settle()
 	c.log.Error().Uint16("channel", ch.number).Str("error", e.ReplyText()).Stringer("method", e.Method).Msg("channel error")
+	entered := c.enter()
 	ch.release()
+	c.leave(entered)
 	ch.closing = true
 	c.send(ch.number, &amqp.ChannelClose{
 		ReplyCode: uint16(e.Code), ReplyText: e.ReplyText(), ClassID: e.Method.Class(), MethodID: e.Method.Method(),

@@ -30,6 +30,8 @@ const (
 	silentClosePause = 3 * time.Second
 	// closeWait bounds the wait for the other side after a connection.close; a shorter heartbeat shortens it.
 	closeWait = 30 * time.Second
+	// farewell is how long a client may take to accept what is written for it when the broker stops.
+	farewell = 3 * time.Second
 	// minFrameMax is the least frame_max that a client may ask for, in bytes (spec 4.2.6 says 4096).
 	minFrameMax = 4096
 )

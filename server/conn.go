@@ -3,9 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -65,6 +63,8 @@ type conn struct {
 	force     atomic.Pointer[amqp.Error]
 	forced    chan struct{} // closed when force is set
 	forceOnce sync.Once
+	cut       chan struct{} // closed with the socket
+	cutOnce   sync.Once
 
 	mu       sync.Mutex          // guards what the management API reads beside the reader
 	channels map[uint16]*channel // changed by the reader under mu
@@ -96,6 +96,7 @@ func newConn(s *Server, n net.Conn) *conn {
 		channels:    make(map[uint16]*channel),
 		connectedAt: s.broker.Now(),
 		forced:      make(chan struct{}),
+		cut:         make(chan struct{}),
 	}
 	c.log = s.log.With().Str("connection", c.name).Logger()
 	c.frames = amqp.NewReader(&c.received, minFrameMax)
@@ -128,10 +129,9 @@ func (c *conn) serve() {
 		c.handshakeFailed(err)
 		return
 	}
-	c.srv.broker.AddConnection(c)
-	defer c.srv.broker.RemoveConnection(c)
 	c.startHeartbeats()
 	err := c.read()
+	c.stopHeartbeats()
 	c.finish(err)
 }
 
@@ -152,6 +152,13 @@ func (c *conn) read() error {
 			}
 		}
 		c.endBatch()
+		if err := c.releaseHeld(); err != nil {
+			return err
+		}
+		if c.mayOverrun {
+			c.mayOverrun = false
+			c.srv.broker.WaitRoom(c.forced)
+		}
 		if err := c.fill(); err != nil {
 			return err
 		}
@@ -160,9 +167,8 @@ func (c *conn) read() error {
 
 // fill waits for more from the client.
 func (c *conn) fill() error {
-	c.out.waitRoom()
-	if e := c.force.Load(); e != nil {
-		return e
+	if err := c.waitRoom(); err != nil {
+		return err
 	}
 	err := c.frames.Fill()
 	if err == nil {
@@ -273,12 +279,23 @@ func (c *conn) settlePublishes() {
 	c.leave(entered)
 }
 
-// awaitRoom waits while the client does not take what is written for it.
-func (c *conn) awaitRoom() {
-	if c.out.pending() >= outboxHigh {
-		c.endBatch() // or nobody might be writing
-		c.out.waitRoom()
+// awaitRoom waits, within a batch, while the client does not take what is written for it.
+func (c *conn) awaitRoom() error {
+	if c.out.pending() < outboxHigh {
+		return nil
 	}
+	c.endBatch() // or nobody might be writing
+	return c.waitRoom()
+}
+
+// waitRoom waits between batches while the client does not take what is written for it. It fails if somebody wants
+// the connection to end.
+func (c *conn) waitRoom() error {
+	c.out.waitRoom()
+	if e := c.force.Load(); e != nil {
+		return e
+	}
+	return nil
 }
 
 // now is the time as the queues want it.
@@ -338,155 +355,3 @@ func (c *conn) resumeParked(parked []*consumer) {
 
 // writeFailed is called by the writer when the client does not take any more.
 func (c *conn) writeFailed(error) { c.reset() }
-
-// reset cuts the socket, so that the client sees a TCP reset, as RabbitMQ's forced closes do.
-func (c *conn) reset() {
-	if t, ok := c.socket.(interface{ SetLinger(int) error }); ok {
-		t.SetLinger(0) // fails only on a socket that is closed already
-	}
-	c.socket.Close()
-}
-
-// Close asks the client to go: connection.close 320 with the reason.
-func (c *conn) Close(reason string) {
-	c.forceClose(&amqp.Error{Code: amqp.ConnectionForced, Reason: reason})
-}
-
-// shutDown does so because the broker stops. The client's close-ok is not awaited then.
-func (c *conn) shutDown() {
-	c.Close("broker forced connection closure with reason 'shutdown'")
-}
-
-// forceClose makes the reader find e as soon as it waits for the client.
-func (c *conn) forceClose(e *amqp.Error) {
-	c.forceOnce.Do(func() {
-		c.force.Store(e)
-		close(c.forced)
-		c.socket.SetReadDeadline(time.Unix(1, 0)) // in the past: a read that waits returns at once
-	})
-}
-
-// finish ends a connection whose handshake was through.
-func (c *conn) finish(err error) {
-	c.stopHeartbeats()
-	var bad *malformed
-	var e *amqp.Error
-	switch {
-	case errors.Is(err, errClosed):
-		c.log.Info().Msg("closing AMQP connection")
-	case errors.As(err, &bad) && errors.As(err, &e):
-		c.log.Error().Str("error", e.ReplyText()).Msg("malformed frame")
-		c.releaseAll()
-		c.sendClose(e)
-		c.srv.pause(silentClosePause)
-	case errors.As(err, &e):
-		c.closeFor(e)
-	case errors.Is(err, net.ErrClosed): // cut by us, and logged there
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, os.ErrDeadlineExceeded):
-		c.log.Warn().Msg("client unexpectedly closed TCP connection")
-	default:
-		c.log.Warn().Err(err).Msg("client unexpectedly closed TCP connection")
-	}
-}
-
-// closeFor sends connection.close and waits for the client's close-ok, at most closeWait.
-func (c *conn) closeFor(e *amqp.Error) {
-	if e.Code == amqp.ConnectionForced {
-		c.log.Warn().Str("reason", e.Reason).Msg("connection closed by the broker")
-	} else {
-		c.log.Error().Str("error", e.ReplyText()).Stringer("method", e.Method).Msg("connection error")
-	}
-	c.releaseAll()
-	c.sendClose(e)
-	select {
-	case <-c.srv.ending: // a broker that stops waits for nobody
-		return
-	default:
-	}
-	c.pausing(func() { c.awaitCloseOk(c.closeTimeout()) })
-}
-
-// pausing runs wait, unless too many connections wait for their end already.
-func (c *conn) pausing(wait func()) {
-	if c.srv.pausing.Add(1) <= int64(c.srv.cfg.MaxPausing) {
-		wait()
-	}
-	c.srv.pausing.Add(-1)
-}
-
-func (c *conn) sendClose(e *amqp.Error) {
-	c.state.Store(stateClosing)
-	c.send(0, &amqp.ConnectionClose{
-		ReplyCode: uint16(e.Code), ReplyText: e.ReplyText(), ClassID: e.Method.Class(), MethodID: e.Method.Method(),
-	})
-	c.socket.SetWriteDeadline(time.Now().Add(closeWait))
-	c.out.flush()
-}
-
-// awaitCloseOk ignores what the client sends until it answers connection.close, at most for so long.
-func (c *conn) awaitCloseOk(limit time.Duration) {
-	c.socket.SetReadDeadline(time.Now().Add(limit))
-	if c.force.Load() != nil { // which the line above may have undone
-		c.socket.SetReadDeadline(time.Unix(1, 0))
-	}
-	for {
-		f, ok, err := c.frames.Next()
-		if err != nil {
-			return
-		}
-		if !ok {
-			select {
-			case <-c.srv.ending:
-				return
-			default:
-			}
-			if c.frames.Fill() != nil {
-				return
-			}
-			continue
-		}
-		if f.Channel != 0 || f.Type != amqp.FrameMethod {
-			continue
-		}
-		switch id, _, err := amqp.SplitMethod(f.Payload); {
-		case err != nil:
-			return
-		case id == amqp.ConnectionCloseOkID:
-			return
-		case id == amqp.ConnectionCloseID:
-			c.send(0, &amqp.ConnectionCloseOk{})
-			c.out.flush()
-		}
-	}
-}
-
-// closeTimeout is how long the other side may take after a close: a heartbeat, at most closeWait.
-func (c *conn) closeTimeout() time.Duration {
-	if c.heartbeat > 0 {
-		return min(c.heartbeat, closeWait)
-	}
-	return closeWait
-}
-
-// end releases everything. It runs last, whatever happened.
-func (c *conn) end() {
-	c.releaseAll()
-	c.reset()
-	c.out.close()
-	c.srv.broker.Totals.SentBytes.Add(c.out.sent.Load())
-	c.srv.broker.Totals.ReceivedBytes.Add(c.received.bytes.Load())
-}
-
-// releaseAll ends the channels, gives back what they hold and deletes the connection's exclusive queues.
-func (c *conn) releaseAll() {
-	if c.session == nil {
-		return
-	}
-	c.settle()
-	for _, ch := range c.channelList() {
-		c.removeChannel(ch)
-	}
-	c.session.Close()
-	c.fx.Run()
-	c.session = nil
-}

@@ -5,8 +5,12 @@ import (
 	"github.com/warren-mq/warren/broker"
 )
 
-// classBasic is the class of the methods that carry content.
-const classBasic = 60
+// Classes of methods. Only those of basic carry content.
+const (
+	classExchange = 40
+	classQueue    = 50
+	classBasic    = 60
+)
 
 // content puts a message together from its method, header and body frames (spec 4.2.6). Its views point into the
 // read buffer as long as the read batch lasts; own copies what must outlive it.

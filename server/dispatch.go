@@ -1,10 +1,6 @@
 package server
 
-import (
-	"time"
-
-	"github.com/warren-mq/warren/amqp"
-)
+import "github.com/warren-mq/warren/amqp"
 
 // decoder is a method that can be read from a frame.
 type decoder interface{ Decode([]byte) error }
@@ -23,8 +19,26 @@ func decoded[M any, P interface {
 
 // handleSynchronous deals with all methods but publish and acknowledgements. They see everything before them settled.
 func (ch *channel) handleSynchronous(id amqp.MethodID, args []byte) error {
-	ch.conn.settle()
-	ch.active.Store(ch.conn.now())
+	c := ch.conn
+	c.settle()
+	ch.active.Store(c.now())
+	if ch.committing.Load() {
+		return amqp.Errorf(amqp.ChannelError, "unexpected command while processing 'tx.commit'")
+	}
+	if class := id.Class(); class != classExchange && class != classQueue {
+		// Only definitions may gather for one commit: what comes after them must not be answered before.
+		if err := c.releaseHeld(); err != nil {
+			return err
+		}
+	}
+	entered := c.enter()
+	err := ch.handleChannelMethod(id, args)
+	c.leave(entered)
+	return err
+}
+
+// handleChannelMethod deals with the classes channel, access, exchange and queue, between Enter and Leave.
+func (ch *channel) handleChannelMethod(id amqp.MethodID, args []byte) error {
 	switch id {
 	case amqp.ChannelOpenID:
 		return amqp.Errorf(amqp.ChannelError, "second 'channel.open' seen")
@@ -96,22 +110,4 @@ func (c *conn) handleConnectionMethod(id amqp.MethodID, args []byte) error {
 		})
 	}
 	return amqp.Errorf(amqp.ChannelError, "unexpected method in connection state %s", c.stateName())
-}
-
-// closeAsked ends the connection as the client wishes: exclusive queues are gone before close-ok.
-func (c *conn) closeAsked(*amqp.ConnectionClose) error {
-	c.releaseAll()
-	c.state.Store(stateClosing)
-	c.send(0, &amqp.ConnectionCloseOk{})
-	c.out.flush()
-	// The client closes the socket, so that nothing on the way is lost to a reset.
-	c.socket.SetReadDeadline(time.Now().Add(c.closeTimeout()))
-	for c.frames.Fill() == nil {
-		for {
-			if _, ok, err := c.frames.Next(); !ok || err != nil {
-				break
-			}
-		}
-	}
-	return errClosed
 }

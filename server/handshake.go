@@ -26,6 +26,9 @@ func (r *refused) Error() string { return r.reason }
 // handshake runs from the protocol header to connection.open-ok (spec 2.2.4; protocol.md §2 and §3).
 func (c *conn) handshake() error {
 	c.socket.SetDeadline(time.Now().Add(c.srv.cfg.HandshakeTimeout))
+	if c.force.Load() != nil { // the line above may have undone what forceClose set
+		c.interrupt()
+	}
 	major, minor, err := c.protocolHeader()
 	if err != nil {
 		return err
@@ -40,8 +43,8 @@ func (c *conn) handshake() error {
 		return err
 	}
 	c.socket.SetDeadline(time.Time{})
-	if c.force.Load() != nil { // the line above may have undone what forceClose set
-		c.socket.SetReadDeadline(time.Unix(1, 0))
+	if c.force.Load() != nil { // likewise
+		c.interrupt()
 	}
 	return nil
 }
@@ -159,6 +162,7 @@ func (c *conn) open() error {
 	}
 	c.vhost, c.session, c.pub = open.VirtualHost, session, session.NewPublisher()
 	c.state.Store(stateRunning)
+	c.srv.broker.AddConnection(c) // end removes it
 	c.send(0, &amqp.ConnectionOpenOk{})
 	c.out.wake()
 	c.log = c.log.With().Str("vhost", c.vhost).Str("user", c.user.Name).Logger()
@@ -227,9 +231,9 @@ func (c *conn) handshakeFailed(err error) {
 	}
 	switch {
 	case r.close:
-		c.awaitCloseOk(c.closeTimeout())
+		c.srv.pausingWhile(func() { c.awaitCloseOk(c.closeTimeout()) })
 	case r.pause && r.reply != nil:
-		c.pausing(func() { c.awaitCloseOk(silentClosePause) })
+		c.srv.pausingWhile(func() { c.awaitCloseOk(silentClosePause) })
 	case r.pause:
 		c.srv.pause(silentClosePause)
 	}

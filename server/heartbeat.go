@@ -13,54 +13,65 @@ func (c *conn) startHeartbeats() {
 	if c.heartbeat == 0 {
 		return
 	}
-	var sent, received uint64
-	silent, half := 0, false
-	var beat func()
-	beat = func() { // runs in the timer's goroutine, never twice at once, since it starts its own successor
-		n := c.out.sent.Load()
-		if n == sent && c.sendHeartbeat() {
-			n += heartbeatSize
-		}
-		sent = n
-		if half = !half; !half {
-			n := c.received.bytes.Load()
-			switch {
-			case n != received || c.state.Load() == stateBlocked:
-				received, silent = n, 0 // a client that is not read cannot be heard
-			default:
-				silent++
-			}
-			if silent == 2 {
-				c.log.Error().Dur("timeout", c.heartbeat).Msg("missed heartbeats from client")
-				c.reset()
-				return
-			}
-		}
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.beats != nil {
-			c.beats.Reset(c.heartbeat / 2)
-		}
+	h := &heartbeats{conn: c}
+	c.out.mu.Lock()
+	h.frames = c.out.frames // those of the handshake do not count: the first tick always sends
+	c.out.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.beats = time.AfterFunc(c.heartbeat/2, h.beat)
+}
+
+// heartbeats is what was seen at the last tick. Only the timer's goroutine uses it, never twice at once, since a tick
+// starts its own successor.
+type heartbeats struct {
+	conn         *conn
+	frames       uint64 // sent
+	half         bool   // this tick was one between two checks
+	received     uint64 // bytes
+	silentChecks int    // in a row
+}
+
+// maxSilentChecks is how many checks in a row may find nothing.
+const maxSilentChecks = 2
+
+func (h *heartbeats) beat() {
+	c := h.conn
+	h.send()
+	if h.half = !h.half; !h.half && !h.heard() {
+		c.log.Error().Dur("timeout", c.heartbeat).Msg("missed heartbeats from client")
+		c.reset()
+		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.beats = time.AfterFunc(c.heartbeat/2, beat)
+	if c.beats != nil {
+		c.beats.Reset(c.heartbeat / 2)
+	}
 }
 
-// heartbeatSize is what a heartbeat adds to the bytes sent.
-const heartbeatSize = amqp.FrameOverhead
-
-// sendHeartbeat sends one unless something else is about to be sent.
-func (c *conn) sendHeartbeat() bool {
-	c.out.lock()
-	idle := len(c.out.buf) == 0 && !c.out.closed
-	if idle {
-		c.out.buf = amqp.AppendHeartbeat(c.out.buf)
-		c.out.frames++
+// send sends a heartbeat unless something else was sent since the last tick.
+func (h *heartbeats) send() {
+	out := h.conn.out
+	out.lock()
+	if out.frames == h.frames && len(out.buf) == 0 && !out.closed {
+		out.buf = amqp.AppendHeartbeat(out.buf)
+		out.frames++
 	}
-	c.out.mu.Unlock()
-	c.out.wake()
-	return idle
+	h.frames = out.frames
+	out.mu.Unlock()
+	out.wake()
+}
+
+// heard tells whether the client may still be there.
+func (h *heartbeats) heard() bool {
+	n := h.conn.received.bytes.Load()
+	if n != h.received || h.conn.state.Load() == stateBlocked { // a client that is not read cannot be heard
+		h.received, h.silentChecks = n, 0
+		return true
+	}
+	h.silentChecks++
+	return h.silentChecks < maxSilentChecks
 }
 
 func (c *conn) stopHeartbeats() {

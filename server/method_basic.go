@@ -95,7 +95,9 @@ func (ch *channel) get(m *amqp.BasicGet) error {
 	if err != nil {
 		return err
 	}
-	c.awaitRoom() // a client that asks for more than it reads must not fill our memory
+	if err := c.awaitRoom(); err != nil { // a client that asks for more than it reads must not fill our memory
+		return err
+	}
 	k := ch.getters[q]
 	if k == nil {
 		if ch.getters == nil {

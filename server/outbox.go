@@ -34,14 +34,15 @@ type outbox struct {
 
 	sent atomic.Uint64 // bytes that the socket took
 
-	mu      sync.Mutex
-	buf     []byte      // what comes next, nil while there is nothing; guarded by mu
-	owner   *outBuffer  // what buf came out of; guarded by mu
-	writing bool        // a writer runs; guarded by mu
-	closed  bool        // nothing is written any more; guarded by mu
-	parked  []*consumer // refused because the outbox was full; guarded by mu
-	drained sync.Cond   // signalled when buf was taken or the writer ended; its lock is mu
-	frames  uint64      // appended; guarded by mu
+	mu          sync.Mutex
+	buf         []byte      // what comes next, nil while there is nothing; guarded by mu
+	owner       *outBuffer  // what buf came out of; guarded by mu
+	writing     bool        // a writer runs; guarded by mu
+	closed      bool        // nothing is written any more; guarded by mu
+	parked      []*consumer // refused because the outbox was full; guarded by mu
+	interrupted bool        // guarded by mu
+	drained     sync.Cond   // signalled when buf was taken or the writer ended; its lock is mu
+	frames      uint64      // appended; guarded by mu
 }
 
 func newOutbox(socket net.Conn) *outbox {
@@ -118,10 +119,18 @@ func (o *outbox) write() {
 	}
 }
 
-// waitRoom blocks while the client does not take what waits for it. Only its own reader may wait.
+// interrupt ends the reader's wait for room, this one and all that follow.
+func (o *outbox) interrupt() {
+	o.mu.Lock()
+	o.interrupted = true
+	o.drained.Broadcast()
+	o.mu.Unlock()
+}
+
+// waitRoom blocks while the client does not take what waits for it, until interrupt. Only its own reader may wait.
 func (o *outbox) waitRoom() {
 	o.mu.Lock()
-	for o.full() && !o.closed {
+	for o.full() && !o.closed && !o.interrupted {
 		o.drained.Wait()
 	}
 	o.mu.Unlock()

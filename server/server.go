@@ -155,15 +155,32 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// isEnding tells whether Shutdown has begun.
+func (s *Server) isEnding() bool {
+	select {
+	case <-s.ending:
+		return true
+	default:
+		return false
+	}
+}
+
 // pause keeps a client that failed for a while, unless too many are kept already or the server ends.
 func (s *Server) pause(d time.Duration) {
-	if s.pausing.Add(1) <= int64(s.cfg.MaxPausing) {
+	s.pausingWhile(func() {
 		t := time.NewTimer(d)
 		defer t.Stop()
 		select {
 		case <-t.C:
 		case <-s.ending:
 		}
+	})
+}
+
+// pausingWhile runs wait, unless too many connections wait for their end already.
+func (s *Server) pausingWhile(wait func()) {
+	if s.pausing.Add(1) <= int64(s.cfg.MaxPausing) {
+		wait()
 	}
 	s.pausing.Add(-1)
 }

@@ -96,7 +96,7 @@ func askAlarms(ctx context.Context, addr, user, password string) (answer string,
 		return "", err
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "localhost"
+		host = "127.0.0.1"
 	}
 	target := url.URL{Scheme: "http", Host: net.JoinHostPort(host, port), Path: "/api/health/checks/alarms"}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)

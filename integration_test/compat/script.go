@@ -14,7 +14,7 @@ type Case struct {
 	Steps   []Step
 }
 
-// Slow says that the case waits for more than four seconds by design.
+// Slow says that the case waits for more than four seconds by design; its name ends in "(slow)".
 func (c *Case) Slow() bool { return strings.HasSuffix(c.Name, "(slow)") }
 
 // Step is one line of a script with the answers indented below it.

@@ -255,15 +255,27 @@ async function confirms() {
 
 const scenarios = { 'work-queue': workQueue, redelivery, rpc, topic, confirms };
 let failed = false;
+let running;
+
+function report(fault) {
+  console.error(fault);
+  console.log(`not ok ${running}: ${fault.message.replaceAll('\n', ' ')}`);
+  failed = true;
+}
+
+// The library throws what a connection ends with where nobody can catch it.
+process.on('uncaughtException', (fault) => {
+  report(fault);
+  process.exit(1);
+});
+
 for (const [name, scenario] of Object.entries(scenarios)) {
+  running = name;
   try {
     await scenario();
     console.log(`ok ${name}`);
   } catch (fault) {
-    // Reported, and the next scenario gets its turn.
-    console.error(fault);
-    console.log(`not ok ${name}: ${fault.message.replaceAll('\n', ' ')}`);
-    failed = true;
+    report(fault); // and the next scenario gets its turn
   }
 }
 process.exit(failed ? 1 : 0); // open connections of a failed scenario would keep node alive
