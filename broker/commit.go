@@ -24,6 +24,9 @@ func (b *Broker) Leave() {
 	}
 }
 
+// Durable says whether the broker has a store.
+func (b *Broker) Durable() bool { return b.cfg.Store != nil }
+
 // CommitWaiter is told when what it waits for is on disk. It must be quick: the committer waits for it.
 type CommitWaiter interface {
 	Durable(storage.Commit)
@@ -40,11 +43,14 @@ type commitWait struct {
 	waiter CommitWaiter
 }
 
-// AwaitCommit has w told when the commit, which Enter has just named, is durable.
+// AwaitCommit has w told when a commit is durable. It is called between Enter and Leave, on a broker with a store.
 func (b *Broker) AwaitCommit(commit storage.Commit, w CommitWaiter) {
 	b.commits.mu.Lock()
 	b.commits.waiting = append(b.commits.waiting, commitWait{commit, w})
 	b.commits.mu.Unlock()
+	if durable := b.cfg.Store.Durable(); durable >= commit {
+		b.commits.durable(durable)
+	}
 }
 
 // durable is called by the committer after every sync.

@@ -43,6 +43,13 @@ func (q *Queue) Resume(now int64, s *queue.Subscription, fx *Effects) {
 	q.after(fx)
 }
 
+// Get hands the first message to c; see queue.Queue.
+func (q *Queue) Get(c queue.Consumer, noAck bool, now int64, fx *Effects) (ok bool, wait <-chan struct{}) {
+	ok, wait = q.Queue.Get(c, noAck, now, &fx.Effects)
+	q.after(fx)
+	return ok, wait
+}
+
 // Cancel ends a subscription; no delivery comes after it returns.
 func (q *Queue) Cancel(s *queue.Subscription, fx *Effects) {
 	q.Queue.Cancel(s, &fx.Effects)

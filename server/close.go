@@ -88,6 +88,7 @@ func (c *conn) closeFor(e *amqp.Error) {
 }
 
 func (c *conn) sendClose(e *amqp.Error) {
+	c.releaseHeldAtEnd()
 	c.state.Store(stateClosing)
 	c.send(0, &amqp.ConnectionClose{
 		ReplyCode: uint16(e.Code), ReplyText: e.ReplyText(), ClassID: e.Method.Class(), MethodID: e.Method.Method(),
@@ -127,6 +128,7 @@ func (c *conn) awaitCloseOk(limit time.Duration) {
 
 // closeAsked ends the connection as the client wishes: exclusive queues are gone before close-ok.
 func (c *conn) closeAsked(*amqp.ConnectionClose) error {
+	c.releaseHeldAtEnd()
 	c.releaseAll()
 	c.state.Store(stateClosing)
 	c.send(0, &amqp.ConnectionCloseOk{})
@@ -178,10 +180,12 @@ func (c *conn) releaseAll() {
 		return
 	}
 	c.settle()
+	entered := c.enter()
 	for _, ch := range c.channelList() {
 		c.removeChannel(ch)
 	}
 	c.session.Close()
+	c.leave(entered)
 	c.fx.Run()
 	c.session = nil
 }

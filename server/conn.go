@@ -338,6 +338,13 @@ func (c *conn) releaseHeld() error {
 	return nil
 }
 
+// releaseHeldAtEnd does so before a close; if it fails, nothing more is promised.
+func (c *conn) releaseHeldAtEnd() {
+	if err := c.releaseHeld(); err != nil {
+		c.log.Error().Err(err).Msg("answers are dropped since the store has failed")
+	}
+}
+
 // resumeParked is called by the writer once it has taken what was in the outbox.
 func (c *conn) resumeParked(parked []*consumer) {
 	var fx broker.Effects

@@ -95,7 +95,10 @@ func (ch *channel) get(m *amqp.BasicGet) error {
 	if err != nil {
 		return err
 	}
-	if err := c.awaitRoom(); err != nil { // a client that asks for more than it reads must not fill our memory
+	c.leave(true)
+	err = c.awaitRoom() // a client that asks for more than it reads must not fill our memory
+	c.enter()
+	if err != nil {
 		return err
 	}
 	k := ch.getters[q]
@@ -107,8 +110,22 @@ func (ch *channel) get(m *amqp.BasicGet) error {
 		ch.getters[q] = k
 	}
 	k.noAck = m.NoAck
-	if q.Get(k, m.NoAck, c.now(), &c.fx.Effects) {
-		return nil
+	for {
+		ok, wait := q.Get(k, m.NoAck, c.now(), &c.fx)
+		if ok {
+			return nil
+		}
+		if wait == nil {
+			break
+		}
+		c.leave(true)
+		c.endBatch()
+		select {
+		case <-wait:
+		case <-c.forced:
+			return c.force.Load()
+		}
+		c.enter()
 	}
 	c.out.mu.Lock()
 	ch.stats.GotEmpty++

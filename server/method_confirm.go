@@ -1,6 +1,9 @@
 package server
 
-import "github.com/warren-mq/warren/amqp"
+import (
+	"github.com/warren-mq/warren/amqp"
+	"github.com/warren-mq/warren/storage"
+)
 
 // confirmSelect makes the server confirm every publish from now on, counting from 1.
 func (ch *channel) confirmSelect(m *amqp.ConfirmSelect) error {
@@ -11,8 +14,9 @@ func (ch *channel) confirmSelect(m *amqp.ConfirmSelect) error {
 	return ch.answer(nil, m.NoWait, &amqp.ConfirmSelectOk{})
 }
 
-// batchSettled counts what was published in the batch and confirms it: one basic.ack for all.
-func (ch *channel) batchSettled() {
+// batchSettled counts what was published in the batch and confirms it: one basic.ack for all, as soon as the commit is
+// durable; 0 is. It is called between Enter and Leave.
+func (ch *channel) batchSettled(commit storage.Commit) {
 	totals := &ch.conn.srv.broker.Totals
 	n := ch.published
 	ch.published, ch.inBatch = 0, false
@@ -32,13 +36,29 @@ func (ch *channel) batchSettled() {
 		return
 	}
 	ch.confirmTag += n
-	ch.counts.confirmed.Add(n)
-	totals.Confirmed.Add(n)
 	out := ch.conn.out
 	out.lock()
+	if commit == 0 && len(ch.waiting) == 0 {
+		ch.sendConfirm(ch.confirmTag)
+		out.mu.Unlock()
+		return
+	}
+	commit = ch.waitFor(commitWait{commit: commit, confirm: ch.confirmTag})
+	ch.counts.unconfirmed.Store(int64(ch.confirmTag - ch.confirmedTag))
+	out.mu.Unlock()
+	ch.conn.srv.broker.AwaitCommit(commit, ch)
+}
+
+// sendConfirm confirms all publishes up to tag. The outbox's lock is held.
+func (ch *channel) sendConfirm(tag uint64) {
+	n := tag - ch.confirmedTag
+	ch.confirmedTag = tag
+	ch.counts.confirmed.Add(n)
+	ch.conn.srv.broker.Totals.Confirmed.Add(n)
+	ch.counts.unconfirmed.Store(int64(ch.confirmTag - tag))
+	out := ch.conn.out
 	buf, mark := amqp.BeginFrame(out.buf, amqp.FrameMethod, ch.number)
-	ack := amqp.BasicAck{DeliveryTag: ch.confirmTag, Multiple: n > 1}
+	ack := amqp.BasicAck{DeliveryTag: tag, Multiple: n > 1}
 	out.buf = amqp.EndFrame(ack.Append(buf), mark)
 	out.frames++
-	out.mu.Unlock()
 }

@@ -68,7 +68,9 @@ func (ch *channel) txCommit(*amqp.TxCommit) error {
 		ch.inBatch = true
 		c.pubs = append(c.pubs, ch)
 	}
-	c.settle()
+	if len(tx.publishes) > 0 {
+		c.settlePublishes()
+	}
 	c.out.mu.Lock()
 	for _, part := range tx.settled {
 		for _, d := range part.deliveries {
@@ -77,8 +79,17 @@ func (ch *channel) txCommit(*amqp.TxCommit) error {
 	}
 	c.out.mu.Unlock()
 	tx.reset(ch)
-	c.settle()
-	c.send(ch.number, &amqp.TxCommitOk{})
+	c.settleAcks()
+	if !c.srv.broker.Durable() {
+		c.send(ch.number, &amqp.TxCommitOk{})
+		return nil
+	}
+	// Publishes and acknowledgements are one commit, which the answer waits for.
+	c.out.mu.Lock()
+	ch.committing.Store(true)
+	commit := ch.waitFor(commitWait{commit: c.commit, commitOk: true})
+	c.out.mu.Unlock()
+	c.srv.broker.AwaitCommit(commit, ch)
 	return nil
 }
 
