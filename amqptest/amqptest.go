@@ -23,6 +23,7 @@ import (
 	"github.com/warren-mq/warren/broker"
 	"github.com/warren-mq/warren/management"
 	"github.com/warren-mq/warren/server"
+	"github.com/warren-mq/warren/storage"
 )
 
 // Server is a running broker.
@@ -36,6 +37,7 @@ type Server struct {
 	// Broker is the core, for what a test wants to see or do beyond AMQP.
 	Broker *broker.Broker
 
+	store      *storage.Store // nil without a data folder
 	amqp       *server.Server
 	management *management.Server // nil with WithoutManagement
 	served     chan error         // what each Serve returned
@@ -49,6 +51,7 @@ type options struct {
 	broker       broker.Config
 	server       server.Config
 	log          io.Writer
+	dataDir      string
 	noManagement bool
 }
 
@@ -60,6 +63,9 @@ func WithServer(c server.Config) Option { return func(o *options) { o.server = c
 
 // WithLog writes the broker's log to w, as JSON lines. Without it nothing is logged.
 func WithLog(w io.Writer) Option { return func(o *options) { o.log = w } }
+
+// WithDataDir keeps what is durable in a folder, so that a broker started there later finds it again.
+func WithDataDir(dir string) Option { return func(o *options) { o.dataDir = dir } }
 
 // WithoutManagement leaves the HTTP API out, for tests that start many brokers.
 func WithoutManagement() Option { return func(o *options) { o.noManagement = true } }
@@ -90,29 +96,49 @@ func Start(opts ...Option) (*Server, error) {
 	}
 	log := zerolog.New(o.log)
 	o.broker.Logger = log
+	s := new(Server)
+	if err := s.start(o, log); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Server) start(o options, log zerolog.Logger) (err error) {
+	if o.dataDir != "" {
+		if s.store, err = storage.Open(o.dataDir, smallStore); err != nil {
+			return err
+		}
+		o.broker.Store = s.store
+	}
 	b, err := broker.New(o.broker)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s := &Server{
+	*s = Server{
 		URL:    "amqp://guest:guest@" + l.Addr().String() + "/",
 		Addr:   l.Addr().String(),
 		Broker: b,
 		amqp:   server.New(o.server, b, log),
 		served: make(chan error, 2),
+		store:  s.store,
 	}
 	if !o.noManagement {
 		if err := s.startManagement(log); err != nil {
 			l.Close()
-			return nil, err
+			return err
 		}
 	}
 	s.open(func() error { return ignore(s.amqp.Serve(l), server.ErrClosed) })
-	return s, nil
+	return nil
+}
+
+// smallStore takes little disk and still has to roll, page and collect in a test.
+var smallStore = storage.Options{
+	SegmentBytes: 4 << 20, ValueLogBytes: 4 << 20, JournalMemory: 4 << 20, MemoryBytes: 8 << 20, CollectBytes: 8 << 20,
 }
 
 func (s *Server) startManagement(log zerolog.Logger) error {
@@ -147,9 +173,14 @@ func (s *Server) Close() error {
 	if s.management != nil {
 		err = s.management.Shutdown(ctx)
 	}
-	err = errors.Join(err, s.amqp.Shutdown(ctx))
+	if s.amqp != nil {
+		err = errors.Join(err, s.amqp.Shutdown(ctx))
+	}
 	for ; s.doors > 0; s.doors-- {
 		err = errors.Join(err, <-s.served)
+	}
+	if s.store != nil {
+		err = errors.Join(err, s.store.Close())
 	}
 	return err
 }

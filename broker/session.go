@@ -41,7 +41,9 @@ func (b *Broker) Open(user *auth.User, vhost string, owner any) (*Session, error
 }
 
 // changed notes that a definition was changed, and whether it is durable.
-func (s *Session) changed(durable bool) { s.unsaved = s.unsaved || durable && s.broker.cfg.Store != nil }
+func (s *Session) changed(durable bool) {
+	s.unsaved = s.unsaved || durable && s.broker.cfg.Store != nil
+}
 
 // Unsaved says whether durable definitions were changed since Saved: the answer to the client waits for their commit.
 func (s *Session) Unsaved() bool { return s.unsaved }

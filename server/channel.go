@@ -32,7 +32,7 @@ type channel struct {
 
 	// Guarded by the outbox's lock:
 	waiting        []commitWait // what is told when commits are durable, in order
-	ending         bool // no cancel notifications any more
+	ending         bool         // no cancel notifications any more
 	consumers      map[string]*consumer
 	prefetch       uint16 // of consumers that start from now on
 	globalPrefetch int    // of the channel; 0: no limit

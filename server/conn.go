@@ -334,6 +334,7 @@ func (c *conn) releaseHeld() error {
 	c.out.lock()
 	c.out.buf = append(c.out.buf, c.held...)
 	c.out.mu.Unlock()
+	c.out.wake()
 	c.held = c.held[:0]
 	return nil
 }

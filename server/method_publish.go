@@ -14,6 +14,9 @@ func (ch *channel) handlePublish(args []byte) error {
 	if m.Immediate && !ch.closing {
 		return amqp.Errorf(amqp.NotImplemented, "immediate=true")
 	}
+	if err := ch.conn.releaseHeld(); err != nil { // nothing about this message may overtake them
+		return err
+	}
 	ch.beginContent(&m)
 	return nil
 }

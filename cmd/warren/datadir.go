@@ -6,6 +6,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/rs/zerolog"
+
+	"github.com/warren-mq/warren/storage"
 )
 
 // openDataDir makes the data folder if need be, and sees that files can be written in it, so that a wrong owner or a
@@ -31,4 +35,15 @@ func dataDirError(dir string, err error) error {
 		err = e.Err
 	}
 	return fmt.Errorf("cannot write in the data folder %s: %w; choose another with --data-dir", dir, err)
+}
+
+// openStore opens what the data folder holds.
+func openStore(dir string, log zerolog.Logger) (*storage.Store, error) {
+	store, err := storage.Open(dir, storage.Options{
+		Log: func(format string, args ...any) { log.Info().Msgf(format, args...) },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("data folder %s: %w", dir, err)
+	}
+	return store, nil
 }

@@ -12,12 +12,14 @@ import (
 	"github.com/warren-mq/warren/auth"
 	"github.com/warren-mq/warren/broker"
 	"github.com/warren-mq/warren/server"
+	"github.com/warren-mq/warren/storage"
 )
 
 // node is a running broker with its doors.
 type node struct {
 	log     zerolog.Logger
 	dataDir string // absolute
+	store   *storage.Store
 	broker  *broker.Broker
 	server  *server.Server
 	amqp    []net.Listener
@@ -31,11 +33,21 @@ type node struct {
 // startNode brings everything up. The doors open last, so that a client that gets in finds a broker that is ready. The
 // configuration file's name is only shown.
 func startNode(c config, file string, log zerolog.Logger) (n *node, err error) {
-	n = &node{log: log, failed: make(chan error, len(c.listen)+1)}
+	n = &node{log: log, failed: make(chan error, len(c.listen)+2)}
 	if n.dataDir, err = openDataDir(c.dataDir); err != nil {
 		return nil, err
 	}
-	if n.broker, err = newBroker(c, log); err != nil {
+	store, err := openStore(n.dataDir, log)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, store.Close())
+		}
+	}()
+	n.store = store
+	if n.broker, err = newBroker(c, store, log); err != nil {
 		return nil, err
 	}
 	n.server = server.New(serverConfig(c), n.broker, log)
@@ -53,6 +65,7 @@ func startNode(c config, file string, log zerolog.Logger) (n *node, err error) {
 	watched, quit := context.WithCancel(context.Background())
 	n.quit = quit
 	n.running.Go(func() { w.run(watched) })
+	n.running.Go(func() { n.watchStore(watched) })
 	for _, l := range n.amqp {
 		n.accept("AMQP", l, n.server.Serve, server.ErrClosed)
 	}
@@ -76,10 +89,20 @@ func (n *node) stop(ctx context.Context) error {
 	}
 	n.quit()
 	n.running.Wait()
-	return err
+	return errors.Join(err, n.store.Close())
 }
 
-func newBroker(c config, log zerolog.Logger) (*broker.Broker, error) {
+// watchStore ends the node when the disk fails: nothing could be promised any more, and what was is recovered by the
+// next start.
+func (n *node) watchStore(ctx context.Context) {
+	select {
+	case <-n.store.Failed():
+		n.failed <- fmt.Errorf("the store in %s has failed: %w", n.dataDir, n.store.Err())
+	case <-ctx.Done():
+	}
+}
+
+func newBroker(c config, store *storage.Store, log zerolog.Logger) (*broker.Broker, error) {
 	users := auth.New(c.loopbackUsers...)
 	admin := auth.DefaultUser()
 	admin.Name, admin.Password, admin.VHost = c.defaultUser, c.defaultPass, c.defaultVHost
@@ -93,6 +116,7 @@ func newBroker(c config, log zerolog.Logger) (*broker.Broker, error) {
 		DefaultVHost:   c.defaultVHost,
 		MaxMessageSize: c.maxMessageSize,
 		Users:          users,
+		Store:          store,
 		Logger:         log,
 	})
 }
