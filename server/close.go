@@ -178,6 +178,7 @@ func (c *conn) releaseAll() {
 		return
 	}
 	c.settle()
+	c.releaseBodies()
 	for _, ch := range c.channelList() {
 		c.removeChannel(ch)
 	}

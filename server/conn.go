@@ -43,7 +43,7 @@ type conn struct {
 	partial  []*channel // those whose content has begun
 	bodies   [][]byte   // bodies that were put together for the batch, given back when it is settled
 
-	unfinished int64 // bytes of bodies that have come in part
+	unfinished atomic.Int64 // bytes of bodies that have come in part, changed by the reader
 
 	state          atomic.Int32
 	received       receivedCounter
