@@ -28,12 +28,12 @@ func (ch *channel) qos(m *amqp.BasicQos) error {
 
 func (ch *channel) consume(m *amqp.BasicConsume) error {
 	c := ch.conn
+	if ch.hasConsumer(m.ConsumerTag) {
+		return amqp.Errorf(amqp.NotAllowed, "attempt to reuse consumer tag '%s'", m.ConsumerTag)
+	}
 	name, err := ch.named(m.Queue)
 	if err != nil {
 		return err
-	}
-	if ch.hasConsumer(m.ConsumerTag) {
-		return amqp.Errorf(amqp.NotAllowed, "attempt to reuse consumer tag '%s'", m.ConsumerTag)
 	}
 	q, err := c.session.ReadQueue(name)
 	if err != nil {
@@ -58,9 +58,7 @@ func (ch *channel) consume(m *amqp.BasicConsume) error {
 		c.out.mu.Unlock()
 		return err
 	}
-	if !m.NoWait {
-		c.send(ch.number, &amqp.BasicConsumeOk{ConsumerTag: k.tag})
-	}
+	k.announce(m.NoWait)
 	q.Resume(c.now(), k.subscription, &c.fx)
 	return nil
 }
