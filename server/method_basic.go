@@ -1,6 +1,8 @@
 package server
 
 import (
+	"maps"
+
 	"github.com/warren-mq/warren/amqp"
 	"github.com/warren-mq/warren/broker"
 	"github.com/warren-mq/warren/queue"
@@ -96,14 +98,7 @@ func (ch *channel) get(m *amqp.BasicGet) error {
 	if err := c.awaitRoom(); err != nil { // a client that asks for more than it reads must not fill our memory
 		return err
 	}
-	k := ch.getters[q]
-	if k == nil {
-		if ch.getters == nil {
-			ch.getters = make(map[*broker.Queue]*consumer)
-		}
-		k = &consumer{ch: ch, queue: q}
-		ch.getters[q] = k
-	}
+	k := ch.getter(q)
 	k.noAck = m.NoAck
 	if q.Get(k, m.NoAck, c.now(), &c.fx.Effects) {
 		return nil
@@ -113,6 +108,28 @@ func (ch *channel) get(m *amqp.BasicGet) error {
 	c.out.mu.Unlock()
 	c.send(ch.number, &amqp.BasicGetEmpty{})
 	return nil
+}
+
+// minGetters is how many queues a channel may get from before it looks which of them it can forget.
+const minGetters = 64
+
+// getter is the consumer that stands for the channel's basic.gets on a queue.
+func (ch *channel) getter(q *broker.Queue) *consumer {
+	if k := ch.getters[q]; k != nil {
+		return k
+	}
+	if ch.getters == nil {
+		ch.getters = make(map[*broker.Queue]*consumer)
+	}
+	if len(ch.getters) >= max(minGetters, ch.gettersKept*2) { // or deleted queues would stay with the channel for ever
+		ch.conn.out.mu.Lock()
+		maps.DeleteFunc(ch.getters, func(_ *broker.Queue, k *consumer) bool { return k.outstanding == 0 && k.settling == nil })
+		ch.conn.out.mu.Unlock()
+		ch.gettersKept = len(ch.getters)
+	}
+	k := &consumer{ch: ch, queue: q}
+	ch.getters[q] = k
+	return k
 }
 
 // handleAck takes basic.ack, basic.nack and basic.reject. What they mean to the queues is settled with the batch.
