@@ -1,6 +1,9 @@
 package server
 
-import "github.com/warren-mq/warren/queue"
+import (
+	"github.com/warren-mq/warren/broker"
+	"github.com/warren-mq/warren/queue"
+)
 
 // outcome is what a client says of deliveries.
 type outcome int
@@ -33,6 +36,21 @@ func (ch *channel) settleDeliveries(tag uint64, multiple bool, what outcome) err
 	return ch.unacked.take(tag, multiple, func(d delivery) { c.note(d, what) })
 }
 
+// settlement is what the reader has taken off unacked and not yet told one queue. All consumers of the connection at
+// that queue share it, so that what they give back together returns in its old order.
+type settlement struct {
+	queue.Settlement
+	queue     *broker.Queue
+	consumers []*consumer
+}
+
+const (
+	// maxKeptSettlement is how many places a settlement may have that is kept for the next batch.
+	maxKeptSettlement = 4096
+	// maxSpareSettlements is how many are kept.
+	maxSpareSettlements = 8
+)
+
 // note remembers the outcome of a delivery for its queue. The outbox's lock is held.
 func (c *conn) note(d delivery, what outcome) {
 	k := d.consumer
@@ -40,45 +58,85 @@ func (c *conn) note(d delivery, what outcome) {
 	if k.prefix != nil {
 		k.ch.outstanding--
 	}
-	if !k.unsettled {
-		k.unsettled = true
-		c.settling = append(c.settling, k)
+	s := k.settling
+	if s == nil {
+		s = c.settlementFor(k)
 	}
-	s := &k.settlement
 	switch what {
 	case acked:
 		s.Acked = append(s.Acked, d.seq)
 		k.ch.stats.Acked++
 	case rejected:
 		s.Rejected = append(s.Rejected, d.seq)
+		c.givenBack = true
 	case requeued:
 		s.Requeued = append(s.Requeued, d.seq)
+		c.givenBack = true
 	}
+}
+
+// settlementFor lets a consumer take part in the settlement of its queue.
+func (c *conn) settlementFor(k *consumer) *settlement {
+	s := c.settlements[k.queue]
+	if s == nil {
+		if n := len(c.spareSettlements); n > 0 {
+			s, c.spareSettlements = c.spareSettlements[n-1], c.spareSettlements[:n-1]
+		} else {
+			s = new(settlement)
+		}
+		s.queue = k.queue
+		c.settlements[k.queue] = s
+		c.settling = append(c.settling, s)
+	}
+	s.consumers = append(s.consumers, k)
+	k.settling = s
+	return s
 }
 
 // settleAcks tells the queues what became of their messages and lets consumers that have credit again go on.
 func (c *conn) settleAcks() {
+	entered := c.enter()
 	now := c.now()
-	for i, k := range c.settling {
+	c.givenBack = false
+	for i, s := range c.settling {
+		var shared *channel // whose limit for all of its consumers has room again
 		c.out.mu.Lock()
-		if k.starved && k.hasCredit() {
-			k.starved = false
-			k.settlement.Resume = append(k.settlement.Resume, k.subscription)
+		for _, k := range s.consumers {
+			k.settling = nil
+			if k.starved && k.hasCredit() {
+				k.starved = false
+				s.Resume = append(s.Resume, k.subscription)
+			}
+			if k.ch.globalPrefetch > 0 && k.ch != shared {
+				shared = k.ch
+				c.sharing = append(c.sharing, shared)
+			}
 		}
-		shared := k.ch.globalPrefetch > 0
 		c.out.mu.Unlock()
-		k.queue.Settle(now, &k.settlement, &c.fx)
-		k.settlement = queue.Settlement{
-			Acked: k.settlement.Acked[:0], Rejected: k.settlement.Rejected[:0],
-			Requeued: k.settlement.Requeued[:0], Resume: k.settlement.Resume[:0],
-		}
-		k.unsettled = false
+		s.queue.Settle(now, &s.Settlement, &c.fx)
+		delete(c.settlements, s.queue)
 		c.settling[i] = nil
-		if shared {
-			c.resumeStarved(k.ch)
-		}
+		c.keepSettlement(s)
 	}
 	c.settling = c.settling[:0]
+	for i, ch := range c.sharing {
+		c.resumeStarved(ch)
+		c.sharing[i] = nil
+	}
+	c.sharing = c.sharing[:0]
+	c.leave(entered)
+}
+
+// keepSettlement keeps a settlement that is done with for the next batch, unless it has grown large.
+func (c *conn) keepSettlement(s *settlement) {
+	if len(c.spareSettlements) >= maxSpareSettlements ||
+		cap(s.Acked)+cap(s.Rejected)+cap(s.Requeued)+cap(s.consumers) > maxKeptSettlement {
+		return
+	}
+	s.Reset()
+	clear(s.consumers)
+	s.queue, s.consumers = nil, s.consumers[:0]
+	c.spareSettlements = append(c.spareSettlements, s)
 }
 
 // resumeStarved lets all consumers of a channel go on that were refused and have credit now: the limit of the

@@ -11,13 +11,14 @@ import (
 
 // channel is one AMQP channel. Fields without a remark belong to the connection's reader.
 type channel struct {
-	conn    *conn
-	number  uint16
-	content content
-	closing bool                        // channel.close was sent: everything but its answer is ignored
-	queue   string                      // the last one declared here, which an empty name stands for
-	getters map[*broker.Queue]*consumer // for basic.get
-	tx      *transaction                // nil unless tx.select was sent
+	conn        *conn
+	number      uint16
+	content     content
+	closing     bool                        // channel.close was sent: everything but its answer is ignored
+	queue       string                      // the last one declared here, which an empty name stands for
+	getters     map[*broker.Queue]*consumer // for basic.get
+	gettersKept int                         // how many getters were needed when it was last looked
+	tx          *transaction                // nil unless tx.select was sent
 
 	// Publishes of the batch, told to others once it is settled.
 	published, routedNowhere, returned uint64

@@ -180,6 +180,7 @@ func (c *conn) releaseAll() {
 		return
 	}
 	c.settle()
+	c.releaseBodies()
 	entered := c.enter()
 	for _, ch := range c.channelList() {
 		c.removeChannel(ch)

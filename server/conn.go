@@ -40,7 +40,6 @@ type conn struct {
 	fx       broker.Effects
 	lastUsed *channel   // the channel of the last frame, mostly that of the next
 	pubs     []*channel // those with publishes in the batch
-	settling []*consumer
 	partial  []*channel // those whose content has begun
 	bodies   [][]byte   // bodies that were put together for the batch, given back when it is settled
 
@@ -52,7 +51,14 @@ type conn struct {
 	heldCommit storage.Commit
 	mayOverrun bool // published something durable in this batch: look whether the disk keeps up
 
-	unfinished int64 // bytes of bodies that have come in part
+	// What clients said of deliveries in the batch, by queue and in the order in which the queues came up.
+	settlements      map[*broker.Queue]*settlement
+	settling         []*settlement
+	spareSettlements []*settlement
+	sharing          []*channel // whose limit for all consumers has room; scratch space of settleAcks
+	givenBack        bool       // something is to be requeued or rejected: it must come before the next publish
+
+	unfinished atomic.Int64 // bytes of bodies that have come in part, changed by the reader
 
 	state          atomic.Int32
 	received       receivedCounter
@@ -94,6 +100,7 @@ func newConn(s *Server, n net.Conn) *conn {
 		socket:      n,
 		name:        fmt.Sprintf("%s -> %s", n.RemoteAddr(), n.LocalAddr()),
 		channels:    make(map[uint16]*channel),
+		settlements: make(map[*broker.Queue]*settlement),
 		connectedAt: s.broker.Now(),
 		forced:      make(chan struct{}),
 		cut:         make(chan struct{}),

@@ -22,10 +22,10 @@ type consumer struct {
 	outstanding int  // unacknowledged deliveries
 	starved     bool // refused for lack of credit; whoever gives credit resumes the queue
 	parked      bool // refused because the outbox was full; the writer resumes the queue
+	announced   bool // consume-ok was sent, so that the client knows the tag
+	lost        bool // the queue is gone
 
-	// settlement is what the reader has taken off unacked and not yet told the queue. Owned by the reader.
-	settlement queue.Settlement
-	unsettled  bool // is in conn.settling
+	settling *settlement // what the reader has not yet told the queue; owned by the reader
 }
 
 // Acquire locks the outbox for a run of deliveries.
@@ -133,21 +133,42 @@ func (ch *channel) appendContent(buf []byte, m *queue.Message) []byte {
 	return amqp.AppendBody(buf, ch.number, m.Body, ch.conn.frameMax)
 }
 
+// announce sends consume-ok, unless the client does not wait for it, and the cancellation after it if the queue is gone
+// already.
+func (k *consumer) announce(noWait bool) {
+	out := k.ch.conn.out
+	out.lock()
+	defer out.mu.Unlock()
+	if !noWait {
+		out.buf = amqp.AppendMethod(out.buf, k.ch.number, &amqp.BasicConsumeOk{ConsumerTag: k.tag})
+		out.frames++
+	}
+	k.announced = true
+	if k.lost {
+		k.appendCancel()
+	}
+}
+
 // Cancelled tells the client that a queue which it consumes from is gone, if it can take that.
 func (k *consumer) Cancelled(*queue.Subscription) {
 	ch, out := k.ch, k.ch.conn.out
 	out.lock()
-	current := ch.consumers[k.tag] == k
-	if current {
+	if ch.consumers[k.tag] == k {
 		delete(ch.consumers, k.tag)
-		if ch.conn.capabilities.consumerCancelNotify && !ch.ending {
-			out.buf = amqp.AppendMethod(out.buf, ch.number, &amqp.BasicCancel{ConsumerTag: k.tag, NoWait: true})
-			out.frames++
+		if k.lost = true; k.announced {
+			k.appendCancel()
 		}
 	}
 	out.mu.Unlock()
-	if current {
-		out.wake()
+	out.wake()
+}
+
+// appendCancel appends basic.cancel. The outbox is locked.
+func (k *consumer) appendCancel() {
+	ch, out := k.ch, k.ch.conn.out
+	if ch.conn.capabilities.consumerCancelNotify && !ch.ending {
+		out.buf = amqp.AppendMethod(out.buf, ch.number, &amqp.BasicCancel{ConsumerTag: k.tag, NoWait: true})
+		out.frames++
 	}
 }
 

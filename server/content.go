@@ -106,7 +106,7 @@ func (ch *channel) handleBody(piece []byte) error {
 		return nil
 	}
 	ct.received += uint64(len(piece))
-	if !ct.limited {
+	if !ct.limited && !ch.closing {
 		if err := ch.keepPiece(piece); err != nil {
 			return err
 		}
@@ -127,39 +127,6 @@ func (ch *channel) handleBody(piece []byte) error {
 	ct.body = nil
 	ch.conn.bodies = append(ch.conn.bodies, body)
 	return ch.contentComplete(body)
-}
-
-// keepPiece appends to the body. Memory grows with what has come, not with what was announced, and is bounded for
-// the connection and for all of them.
-func (ch *channel) keepPiece(piece []byte) error {
-	c, n := ch.conn, int64(len(piece))
-	total := c.srv.unfinished.Add(n)
-	c.unfinished += n
-	if c.unfinished > c.srv.cfg.MaxUnfinishedBytes || total > c.srv.cfg.MaxUnfinishedBytesTotal {
-		return &amqp.Error{Code: amqp.ResourceError, Reason: "too many bytes of unfinished messages", Method: amqp.BasicPublishID}
-	}
-	ch.content.body = append(ch.content.body, piece...)
-	return nil
-}
-
-// dropBody forgets the pieces of an unfinished body.
-func (ch *channel) dropBody() {
-	ch.conn.forgetUnfinished(int64(len(ch.content.body)))
-	ch.content.body = nil
-}
-
-// releaseBodies forgets the bodies that were put together for a batch which is settled now.
-func (c *conn) releaseBodies() {
-	for i, b := range c.bodies {
-		c.forgetUnfinished(int64(len(b)))
-		c.bodies[i] = nil
-	}
-	c.bodies = c.bodies[:0]
-}
-
-func (c *conn) forgetUnfinished(n int64) {
-	c.unfinished -= n
-	c.srv.unfinished.Add(-n)
 }
 
 // contentEnds makes the channel expect a method again.

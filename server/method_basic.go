@@ -1,6 +1,8 @@
 package server
 
 import (
+	"maps"
+
 	"github.com/warren-mq/warren/amqp"
 	"github.com/warren-mq/warren/broker"
 	"github.com/warren-mq/warren/queue"
@@ -28,12 +30,12 @@ func (ch *channel) qos(m *amqp.BasicQos) error {
 
 func (ch *channel) consume(m *amqp.BasicConsume) error {
 	c := ch.conn
+	if ch.hasConsumer(m.ConsumerTag) {
+		return amqp.Errorf(amqp.NotAllowed, "attempt to reuse consumer tag '%s'", m.ConsumerTag)
+	}
 	name, err := ch.named(m.Queue)
 	if err != nil {
 		return err
-	}
-	if ch.hasConsumer(m.ConsumerTag) {
-		return amqp.Errorf(amqp.NotAllowed, "attempt to reuse consumer tag '%s'", m.ConsumerTag)
 	}
 	q, err := c.session.ReadQueue(name)
 	if err != nil {
@@ -58,9 +60,7 @@ func (ch *channel) consume(m *amqp.BasicConsume) error {
 		c.out.mu.Unlock()
 		return err
 	}
-	if !m.NoWait {
-		c.send(ch.number, &amqp.BasicConsumeOk{ConsumerTag: k.tag})
-	}
+	k.announce(m.NoWait)
 	q.Resume(c.now(), k.subscription, &c.fx)
 	return nil
 }
@@ -101,14 +101,7 @@ func (ch *channel) get(m *amqp.BasicGet) error {
 	if err != nil {
 		return err
 	}
-	k := ch.getters[q]
-	if k == nil {
-		if ch.getters == nil {
-			ch.getters = make(map[*broker.Queue]*consumer)
-		}
-		k = &consumer{ch: ch, queue: q}
-		ch.getters[q] = k
-	}
+	k := ch.getter(q)
 	k.noAck = m.NoAck
 	for {
 		ok, wait := q.Get(k, m.NoAck, c.now(), &c.fx)
@@ -132,6 +125,28 @@ func (ch *channel) get(m *amqp.BasicGet) error {
 	c.out.mu.Unlock()
 	c.send(ch.number, &amqp.BasicGetEmpty{})
 	return nil
+}
+
+// minGetters is how many queues a channel may get from before it looks which of them it can forget.
+const minGetters = 64
+
+// getter is the consumer that stands for the channel's basic.gets on a queue.
+func (ch *channel) getter(q *broker.Queue) *consumer {
+	if k := ch.getters[q]; k != nil {
+		return k
+	}
+	if ch.getters == nil {
+		ch.getters = make(map[*broker.Queue]*consumer)
+	}
+	if len(ch.getters) >= max(minGetters, ch.gettersKept*2) { // or deleted queues would stay with the channel for ever
+		ch.conn.out.mu.Lock()
+		maps.DeleteFunc(ch.getters, func(_ *broker.Queue, k *consumer) bool { return k.outstanding == 0 && k.settling == nil })
+		ch.conn.out.mu.Unlock()
+		ch.gettersKept = len(ch.getters)
+	}
+	k := &consumer{ch: ch, queue: q}
+	ch.getters[q] = k
+	return k
 }
 
 // handleAck takes basic.ack, basic.nack and basic.reject. What they mean to the queues is settled with the batch.

@@ -28,6 +28,9 @@ func (ch *channel) contentComplete(body []byte) error {
 		return nil
 	}
 	c, ct := ch.conn, &ch.content
+	if c.givenBack {
+		c.settleAcks()
+	}
 	m := broker.Message{
 		Exchange: ct.publish.Exchange, RoutingKey: ct.publish.RoutingKey, Properties: ct.props, Body: body,
 	}

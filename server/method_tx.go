@@ -1,6 +1,9 @@
 package server
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/warren-mq/warren/amqp"
 	"github.com/warren-mq/warren/broker"
 )
@@ -109,11 +112,19 @@ func (tx *transaction) rollBack(ch *channel) {
 	}
 	out := ch.conn.out
 	out.mu.Lock()
-	for _, part := range tx.settled {
-		ch.unacked.restore(part.deliveries)
-	}
+	tx.restore(&ch.unacked)
 	out.mu.Unlock()
 	tx.reset(ch)
+}
+
+// restore puts everything back that was acknowledged.
+func (tx *transaction) restore(u *unacked) {
+	var all []delivery
+	for _, part := range tx.settled {
+		all = append(all, part.deliveries...)
+	}
+	slices.SortFunc(all, func(a, b delivery) int { return cmp.Compare(a.tag, b.tag) })
+	u.restore(all)
 }
 
 func (tx *transaction) reset(ch *channel) {

@@ -58,6 +58,9 @@ type peer struct {
 	frames *amqp.Reader
 }
 
+// patience is how long, in fake time, a peer waits for the server.
+const patience = 48 * time.Hour
+
 // connect makes a connection that has not said anything yet.
 func connect(t *testing.T, s *Server) *peer {
 	ours, theirs := net.Pipe()
@@ -100,6 +103,7 @@ func openChannel(t *testing.T, s *Server, heartbeat uint16) *peer {
 
 func (p *peer) write(b []byte) {
 	p.t.Helper()
+	p.conn.SetWriteDeadline(time.Now().Add(patience))
 	if _, err := p.conn.Write(b); err != nil {
 		p.t.Fatalf("write: %v", err)
 	}
@@ -124,6 +128,7 @@ func publishFrames(channel uint16, exchange, key, body string) []byte {
 
 // frame waits for the next frame. It is valid until the one after that.
 func (p *peer) frame() (amqp.Frame, error) {
+	p.conn.SetReadDeadline(time.Now().Add(patience))
 	for {
 		f, ok, err := p.frames.Next()
 		if ok || err != nil {

@@ -17,13 +17,35 @@ type delivery struct {
 }
 
 func (u *unacked) push(tag, seq uint64, k *consumer) {
-	if u.head > 64 && u.head > len(u.entries)/2 {
-		n := copy(u.entries, u.entries[u.head:])
-		clear(u.entries[n:])
-		u.entries, u.head = u.entries[:n], 0
+	if n := len(u.entries); n == cap(u.entries) && 2*u.count < n {
+		u.compact()
 	}
 	u.entries = append(u.entries, delivery{tag, seq, k})
 	u.count++
+}
+
+// compact drops the settled entries, in front and in between: one delivery that is never acknowledged must not keep
+// the place of all that come after it.
+func (u *unacked) compact() {
+	kept := u.entries[:0]
+	for _, d := range u.entries[u.head:] {
+		if d.consumer != nil {
+			kept = append(kept, d)
+		}
+	}
+	clear(u.entries[len(kept):])
+	u.entries, u.head = kept, 0
+}
+
+// maxKeptUnacked is how many places are kept when nothing is outstanding.
+const maxKeptUnacked = 4096
+
+// empty forgets all entries, and their memory if that is much.
+func (u *unacked) empty() {
+	if u.head = 0; cap(u.entries) > maxKeptUnacked {
+		u.entries = nil
+	}
+	u.entries = u.entries[:0]
 }
 
 // take hands the delivery with this tag to f, or with multiple all up to it (all there are for tag 0), in order, and
@@ -63,7 +85,8 @@ func (u *unacked) takeAll(f func(delivery)) {
 		}
 	}
 	clear(u.entries)
-	u.entries, u.head, u.count = u.entries[:0], 0, 0
+	u.count = 0
+	u.empty()
 }
 
 // trim drops the settled entries in front.
@@ -72,7 +95,7 @@ func (u *unacked) trim() {
 		u.head++
 	}
 	if u.head == len(u.entries) {
-		u.entries, u.head = u.entries[:0], 0
+		u.empty()
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/warren-mq/warren/amqp"
 )
@@ -83,5 +84,74 @@ func TestUnknownDeliveryTagTakesNothing(t *testing.T) {
 	}
 	if u.count != 1 {
 		t.Fatalf("count %d, want 1", u.count)
+	}
+}
+
+// TestOneUnackedDeliveryDoesNotKeepTheOthers: memory goes with what is outstanding, not with what came after the
+// oldest of it.
+func TestOneUnackedDeliveryDoesNotKeepTheOthers(t *testing.T) {
+	var u unacked
+	k := &consumer{}
+	u.push(1, 1, k)
+	for tag := uint64(2); tag < 100_000; tag++ {
+		u.push(tag, tag, k)
+		if err := u.take(tag, false, func(delivery) {}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := cap(u.entries); n > 1000 {
+		t.Fatalf("room for %d deliveries while one is outstanding", n)
+	}
+	if err := u.take(1, false, func(delivery) {}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestWindowWithGapsStaysSmall: a window of a thousand that is acknowledged in random order.
+func TestWindowWithGapsStaysSmall(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	var u unacked
+	k := &consumer{}
+	var window []uint64
+	for tag := uint64(1); tag < 100_000; tag++ {
+		u.push(tag, tag, k)
+		if window = append(window, tag); len(window) < 1000 {
+			continue
+		}
+		at := 1 + r.IntN(len(window)-1) // never the oldest
+		if err := u.take(window[at], false, func(delivery) {}); err != nil {
+			t.Fatal(err)
+		}
+		window[at] = window[len(window)-1]
+		window = window[:len(window)-1]
+	}
+	if n := cap(u.entries); n > 8000 {
+		t.Fatalf("room for %d deliveries while 999 are outstanding", n)
+	}
+}
+
+// TestRollbackOfManyAcksIsLinear: each ack of a transaction is a part of its own.
+func TestRollbackOfManyAcksIsLinear(t *testing.T) {
+	const n = 100_000
+	var u unacked
+	k := &consumer{}
+	tx := new(transaction)
+	for tag := uint64(1); tag <= n; tag++ {
+		u.push(tag, tag, k)
+	}
+	for tag := uint64(n); tag > 0; tag-- {
+		part := txPart{}
+		if err := u.take(tag, false, func(d delivery) { part.deliveries = append(part.deliveries, d) }); err != nil {
+			t.Fatal(err)
+		}
+		tx.settled = append(tx.settled, part)
+	}
+	start := time.Now()
+	tx.restore(&u)
+	if d := time.Since(start); d > 5*time.Second {
+		t.Errorf("took %v", d)
+	}
+	if u.count != n || u.find(1) != 0 || u.find(n) != n-1 {
+		t.Fatalf("%d deliveries restored, want %d in order", u.count, n)
 	}
 }

@@ -8,6 +8,9 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
+
+	amqp091 "github.com/rabbitmq/amqp091-go"
 )
 
 // closedPort is an address that nobody listens on.
@@ -54,7 +57,7 @@ func TestHealthOfARunningBrokerIsOK(t *testing.T) {
 	for name, flags := range map[string][]string{"plain": nil, "behind a proxy": {"--proxy-protocol"}} {
 		t.Run(name, func(t *testing.T) {
 			r := runServer(t, flags...)
-			for _, extra := range [][]string{{"--management", "none"}, {"--ping"}} {
+			for _, extra := range [][]string{{"--management", r.management}, {"--management", "none"}, {"--ping"}} {
 				args := append([]string{"health", "--listen", r.amqp}, append(flags, extra...)...)
 				if code, out, stderr := once(args...); code != 0 || out != "ok\n" {
 					t.Errorf("%q: exit code %d, %q, %s", args, code, out, stderr)
@@ -70,6 +73,40 @@ func TestHealthReadsTheServersSettings(t *testing.T) {
 	t.Setenv("WARREN_MANAGEMENT", "none")
 	if code, out, stderr := once("health"); code != 0 {
 		t.Errorf("exit code %d, %q, %s", code, out, stderr)
+	}
+}
+
+func TestAlarmHoldsPublishersAndIsReportedByHealth(t *testing.T) {
+	r := runServer(t, "--memory-high-watermark", "1B")
+	r.await("memory resource limit alarm set")
+	code, _, stderr := once("health", "--listen", r.amqp, "--management", r.management)
+	if code != 1 || !strings.HasPrefix(stderr, "warren: not healthy: ") {
+		t.Errorf("exit code %d, %s", code, stderr)
+	}
+	if code, _, stderr := once("health", "--ping", "--listen", r.amqp); code != 0 {
+		t.Errorf("--ping: exit code %d, %s", code, stderr)
+	}
+
+	conn, err := amqp091.Dial("amqp://guest:guest@" + r.amqp + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Not closed here: a blocked connection is not read, so its close would wait. The server's end closes it.
+	blocked := conn.NotifyBlocked(make(chan amqp091.Blocking, 1))
+	ch, err := conn.Channel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ch.PublishWithContext(t.Context(), "", "nowhere", false, false, amqp091.Publishing{}); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case b := <-blocked:
+		if !b.Active || b.Reason != "low on memory" {
+			t.Errorf("the publisher was told %+v", b)
+		}
+	case <-time.After(patience):
+		t.Error("the publisher was told nothing")
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/warren-mq/warren/auth"
 	"github.com/warren-mq/warren/broker"
+	"github.com/warren-mq/warren/management"
 	"github.com/warren-mq/warren/server"
 	"github.com/warren-mq/warren/storage"
 )
@@ -23,7 +24,8 @@ type node struct {
 	broker  *broker.Broker
 	server  *server.Server
 	amqp    []net.Listener
-	http    net.Listener // nil without a management API
+	api     *management.Server // nil without a management API, as is http
+	http    net.Listener
 
 	failed  chan error // what ended a listener that nobody had closed; room for all of them
 	quit    context.CancelFunc
@@ -60,6 +62,7 @@ func startNode(c config, file string, log zerolog.Logger) (n *node, err error) {
 			closeAll(n.amqp)
 			return nil, err
 		}
+		n.api = management.New(n.managementConfig(file, w), n.broker, log)
 	}
 
 	watched, quit := context.WithCancel(context.Background())
@@ -68,6 +71,9 @@ func startNode(c config, file string, log zerolog.Logger) (n *node, err error) {
 	n.running.Go(func() { n.watchStore(watched) })
 	for _, l := range n.amqp {
 		n.accept("AMQP", l, n.server.Serve, server.ErrClosed)
+	}
+	if n.api != nil {
+		n.accept("management", n.http, n.api.Serve, management.ErrClosed)
 	}
 	return n, nil
 }
@@ -84,8 +90,8 @@ func (n *node) accept(what string, l net.Listener, serve func(net.Listener) erro
 // stop is the start in reverse. Clients are told (320); ctx bounds how long they have to take what is still theirs.
 func (n *node) stop(ctx context.Context) error {
 	err := n.server.Shutdown(ctx)
-	if n.http != nil {
-		err = errors.Join(err, n.http.Close())
+	if n.api != nil {
+		err = errors.Join(err, n.api.Shutdown(ctx))
 	}
 	n.quit()
 	n.running.Wait()
@@ -100,6 +106,29 @@ func (n *node) watchStore(ctx context.Context) {
 		n.failed <- fmt.Errorf("the store in %s has failed: %w", n.dataDir, n.store.Err())
 	case <-ctx.Done():
 	}
+}
+
+// managementConfig is what the API shows of the node beyond the broker.
+func (n *node) managementConfig(file string, w *watch) management.Config {
+	mc := management.Config{
+		DataDir:  n.dataDir,
+		LogFiles: []string{"<stderr>"},
+		Listeners: func() (open []management.Listener) {
+			for _, l := range n.amqp {
+				open = append(open, management.Listener{Protocol: "amqp", Addr: l.Addr()})
+			}
+			return open
+		},
+		Resources: func() management.Resources {
+			return management.Resources{
+				MemoryLimit: w.limits.memory, DiskFreeLimit: w.limits.diskFree, DiskFree: w.lastDiskFree.Load(),
+			}
+		},
+	}
+	if file != "" {
+		mc.ConfigFiles = []string{file}
+	}
+	return mc
 }
 
 func newBroker(c config, store *storage.Store, log zerolog.Logger) (*broker.Broker, error) {

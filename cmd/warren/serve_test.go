@@ -43,7 +43,7 @@ type running struct {
 	signals chan os.Signal
 	exit    chan int
 
-	amqp, dataDir string
+	amqp, management, dataDir string
 }
 
 // runServer runs a server on free ports and returns when it is ready. The test's end stops it.
@@ -51,7 +51,7 @@ func runServer(t *testing.T, args ...string) *running {
 	t.Helper()
 	r := &running{t: t, lines: make(chan map[string]any, 1000), signals: make(chan os.Signal, 2), exit: make(chan int, 1)}
 	read, write := io.Pipe()
-	args = append([]string{"warren", "--listen", "127.0.0.1:0", "--management", "none", "--log-format", "json",
+	args = append([]string{"warren", "--listen", "127.0.0.1:0", "--management", "127.0.0.1:0", "--log-format", "json",
 		"--data-dir", filepath.Join(t.TempDir(), "data")}, args...)
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -78,6 +78,7 @@ func runServer(t *testing.T, args ...string) *running {
 	})
 	ready := r.await("Server startup complete")
 	r.amqp = ready["amqp"].([]any)[0].(string)
+	r.management, _ = ready["management"].(string)
 	r.dataDir = ready["data_dir"].(string)
 	return r
 }
@@ -144,6 +145,11 @@ func TestSignalStopsTheServerInOrder(t *testing.T) {
 
 func TestReadyLineSaysVersionAddressesAndDataFolder(t *testing.T) {
 	r := runServer(t, "--listen", "localhost:0", "--node-name", "rabbit@test")
+	for what, addr := range map[string]string{"AMQP": r.amqp, "management": r.management} {
+		if _, port, err := net.SplitHostPort(addr); err != nil || port == "0" {
+			t.Errorf("%s is on %q", what, addr)
+		}
+	}
 	if !filepath.IsAbs(r.dataDir) {
 		t.Errorf("data folder %s", r.dataDir)
 	}

@@ -26,7 +26,7 @@ var graph = map[string]struct {
 	"integration_test/compat":   {nil, "a mistake shared by the comparing client and the broker would cancel itself out"},
 	"integration_test/upstream": {nil, "it only counts results of a foreign test suite"},
 	"integration_test/house":    {nil, "it reads files"},
-	"integration_test/core":     {[]string{"amqp", "amqptest", "broker", "server", "management", "auth"}, "it tests the broker from outside"},
+	"integration_test":          {[]string{"amqp", "amqptest", "auth", "broker", "server", "management"}, "it tries the broker from outside, by its doors"},
 	"amqp/internal/gen":         {nil, "it writes package amqp and cannot need it"},
 }
 
