@@ -6,7 +6,7 @@ import "time"
 const noSpaceRetry = 200 * time.Millisecond
 
 // keepGroupBytes is the largest group buffer that is kept for the next one.
-const keepGroupBytes = 4 << 20
+const keepGroupBytes = 8 << 20
 
 // committer is what the committer's goroutine owns.
 type committer struct {
@@ -60,7 +60,7 @@ func (s *Store) commitPending() bool {
 		return s.Err() == nil
 	}
 	c := &s.committer
-	b := beginGroup(c.group)
+	b := beginGroup(c.room())
 	for i := range c.table {
 		b = c.table[i].appendOp(b)
 	}
@@ -131,6 +131,21 @@ func (s *Store) swap() (Commit, bool) {
 	commit := s.number
 	s.number++
 	return commit, true
+}
+
+// room returns a buffer for the group that was taken: its size is known beforehand, so it never has to grow.
+func (c *committer) room() []byte {
+	n := groupHeaderBytes + 8
+	for i := range c.table {
+		n += len(c.table[i].key) + len(c.table[i].value) + 16
+	}
+	for _, p := range c.pending {
+		n += p.bytes()
+	}
+	if cap(c.group) < n {
+		c.group = make([]byte, 0, n)
+	}
+	return c.group
 }
 
 // writeGroup writes and syncs the group. On a full disk it waits for space: nothing is promised and nothing lost

@@ -141,7 +141,7 @@ func (d *durableState) letGo(c *durableChunk) {
 	}
 	c.older, c.younger = nil, nil
 	mem := c.mem
-	c.mem, c.data, c.ends = nil, nil, nil
+	c.mem, c.data, c.ends, c.base = nil, nil, nil, 0
 	mem.release()
 }
 

@@ -118,6 +118,9 @@ func (s *Store) journalBytes() int64 {
 // retire makes a checkpoint: after it, no segment but the active one is needed.
 func (s *Store) retire() error {
 	active, commit := s.journal.activeNumber(), s.Durable()
+	if active == 0 {
+		return nil // nothing was ever written
+	}
 	for {
 		moved, err := s.move(func(c *durableChunk) bool { return c.segment < active })
 		if err != nil {

@@ -65,7 +65,10 @@ type Store struct {
 	committer committer
 	pager     pager
 	reader    reader
-	manual    bool // a test takes the steps: there are no goroutines
+
+	// For tests: the steps are taken by hand, there are no goroutines; and what happens before each transaction.
+	manual    bool
+	beforeTxn func() error
 
 	awaiting  sync.Mutex
 	committed sync.Cond // durableTo or failure has changed; with awaiting
