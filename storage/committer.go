@@ -53,6 +53,21 @@ func (s *Store) runCommitter() {
 	}
 }
 
+// sealJournal ends a journal that is closed in order with an empty group. It shows at the next start that the group
+// before it was promised: damage there is not taken for a torn write.
+func (s *Store) sealJournal() {
+	if !s.commitPending() || s.journal.file == nil {
+		return
+	}
+	s.epoch.Lock()
+	commit := s.number
+	s.number++
+	s.epoch.Unlock()
+	if _, ok := s.writeGroup(beginGroup(s.committer.group), commit); ok {
+		s.durableTo.Store(uint64(commit))
+	}
+}
+
 // commitPending makes what is pending durable. It returns false when the store has failed.
 func (s *Store) commitPending() bool {
 	commit, ok := s.swap()
@@ -164,11 +179,19 @@ func (s *Store) writeGroup(b []byte, commit Commit) ([]byte, bool) {
 			return b, false
 		}
 		s.options.logf("no space for the journal; nothing is confirmed until there is: %v", err)
-		select {
-		case <-s.closing:
+		if !s.retryNoSpace() {
 			s.fail(err)
-		case <-time.After(noSpaceRetry):
 		}
+	}
+}
+
+// waitNoSpace waits a moment for space. It returns false when the store is being closed.
+func (s *Store) waitNoSpace() bool {
+	select {
+	case <-s.closing:
+		return false
+	case <-time.After(noSpaceRetry):
+		return true
 	}
 }
 

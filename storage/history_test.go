@@ -119,7 +119,7 @@ func (h *history) open() bool {
 		if err == nil {
 			h.s = s
 			h.fs.countdown = -1
-			s.beforeTxn = h.fs.step
+			s.beforeTxn = h.meanwhile
 			h.check()
 			return !h.t.Failed()
 		}
@@ -226,12 +226,7 @@ func (h *history) step() {
 	case op < 5 || len(logs) == 0:
 		h.create()
 	case op < 6:
-		l := logs[h.rng.IntN(len(logs))]
-		h.s.Enter()
-		l.Drop()
-		h.s.Leave()
-		delete(h.now.logs, l.id)
-		delete(h.transient, l.id)
+		h.drop(logs[h.rng.IntN(len(logs))])
 	case op < 35:
 		h.append(logs[h.rng.IntN(len(logs))])
 	case op < 55:
@@ -255,6 +250,14 @@ func (h *history) create() {
 	l := h.s.CreateLog([]byte(strings.Repeat("t", h.rng.IntN(30))), true)
 	h.now.logs[l.id] = &modelLog{records: map[uint64][]byte{}}
 	h.transient[l.id] = map[uint64][]byte{}
+}
+
+func (h *history) drop(l *Log) {
+	h.s.Enter()
+	defer h.s.Leave()
+	l.Drop()
+	delete(h.now.logs, l.id)
+	delete(h.transient, l.id)
 }
 
 func (h *history) append(l *Log) {
@@ -417,6 +420,27 @@ func (h *history) page() {
 	}
 }
 
+// meanwhile is what queues and the committer do while the pager is about to write.
+func (h *history) meanwhile() error {
+	logs := h.s.Logs()
+	if len(logs) > 0 && h.rng.IntN(3) == 0 {
+		l := logs[h.rng.IntN(len(logs))]
+		switch h.rng.IntN(8) {
+		case 0:
+			h.append(l)
+		case 1:
+			h.drop(l)
+		default:
+			h.gone(l)
+		}
+		if h.rng.IntN(4) > 0 {
+			h.commit()
+		}
+		h.at[h.s.number] = h.now.clone()
+	}
+	return h.fs.step()
+}
+
 func (h *history) failed(err error) {
 	switch {
 	case err == nil:
@@ -463,6 +487,7 @@ func (h *history) stop() {
 	if !h.cut && h.rng.IntN(4) == 0 {
 		h.fs.countdown = -1
 		h.at[h.s.number] = h.now.clone()
+		h.at[h.s.number+1] = h.at[h.s.number]
 		if err := h.s.Close(); err != nil {
 			h.t.Error(err)
 			return
@@ -486,8 +511,10 @@ func (h *history) stop() {
 
 // copyBadger copies Badger's folder as it is at one moment: if Badger changed its set of files meanwhile, again.
 func (h *history) copyBadger(to string) {
-	from := filepath.Join(h.folder(), "badger")
-	to = filepath.Join(to, "badger")
+	h.copyFolder(filepath.Join(h.folder(), "badger"), filepath.Join(to, "badger"))
+}
+
+func (h *history) copyFolder(from, to string) {
 	for range 1000 {
 		before := badgerFiles(h.t, from)
 		if err := errors.Join(os.RemoveAll(to), os.MkdirAll(to, 0o700)); err != nil {
@@ -558,7 +585,7 @@ func copySparse(t *testing.T, from, to string) bool {
 		}
 		b := make([]byte, end-start)
 		if _, err := src.ReadAt(b, start); err != nil {
-			t.Fatal(err)
+			return false // it was cut meanwhile
 		}
 		if _, err := dst.WriteAt(b, start); err != nil {
 			t.Fatal(err)

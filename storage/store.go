@@ -67,8 +67,9 @@ type Store struct {
 	reader    reader
 
 	// For tests: the steps are taken by hand, there are no goroutines; and what happens before each transaction.
-	manual    bool
-	beforeTxn func() error
+	manual       bool
+	beforeTxn    func() error
+	retryNoSpace func() bool // otherwise waitNoSpace
 
 	awaiting  sync.Mutex
 	committed sync.Cond // durableTo or failure has changed; with awaiting
@@ -107,7 +108,7 @@ func open(dir string, o Options, fs fileSystem) (*Store, error) {
 	}
 	s.committed.L = &s.awaiting
 	s.pager.wake, s.reader.wake = make(chan struct{}, 1), make(chan struct{}, 1)
-	s.manual = true
+	s.manual, s.retryNoSpace = true, s.waitNoSpace
 	if err := s.recover(); err != nil {
 		return nil, errors.Join(err, s.closeFiles())
 	}
@@ -180,8 +181,8 @@ func (s *Store) Close() error {
 		s.helpers.Wait()
 		close(s.closing)
 		s.writing.Wait()
-		if s.manual && s.Err() == nil {
-			s.commitPending()
+		if s.Err() == nil {
+			s.sealJournal()
 		}
 		s.closeErr = errors.Join(s.Err(), s.closeFiles())
 	})
