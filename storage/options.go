@@ -26,11 +26,11 @@ type Options struct {
 	ValueLogBytes int64
 
 	// JournalMemory is how much memory chunks may take that are only in the journal. Beyond it the oldest move to
-	// Badger; a working set below it never does. 0 means 48 MiB.
+	// Badger; a working set below it never does. 0 means 32 MiB.
 	JournalMemory int64
 
 	// MemoryBytes is how much memory all chunks may take. Beyond it those that nobody reads are paged out. 0 means
-	// 64 MiB. It must be above JournalMemory to be kept.
+	// 48 MiB. It must be above JournalMemory to be kept.
 	MemoryBytes int64
 
 	// CollectBytes is how many bytes of values must have been deleted before the value log is cleaned. 0 means
@@ -54,8 +54,8 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.SpareSegments, 2)
 	setDefault(&o.ValueLogBytes, 128<<20)
 	o.ValueLogBytes = max(o.ValueLogBytes, 1<<20)
-	setDefault(&o.JournalMemory, 48<<20)
-	setDefault(&o.MemoryBytes, 64<<20)
+	setDefault(&o.JournalMemory, 32<<20)
+	setDefault(&o.MemoryBytes, 48<<20)
 	setDefault(&o.CollectBytes, 256<<20)
 	return o
 }

@@ -18,6 +18,7 @@ type pager struct {
 	held      atomic.Bool // the disk is too full to write
 	lastFlush time.Time
 	deadBytes int64 // of values deleted since the last value-log GC
+	mapped    int   // bytes of values written since mapped pages were last given back
 	swept     bool  // what an earlier run left has been looked for
 
 	mu       sync.Mutex

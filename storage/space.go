@@ -36,7 +36,7 @@ func (s *Store) spaceForPager() bool {
 func (s *Store) Room() bool {
 	return s.gathering.Load() < s.options.PendingBytes &&
 		s.journal.liveSegments() <= s.options.LiveSegments &&
-		s.resident.Load() < 2*s.options.MemoryBytes+s.options.JournalMemory
+		s.resident.Load() < s.options.MemoryBytes+s.options.JournalMemory
 }
 
 // collect gives the space of dead chunks back. Badger knows which of its value logs hold dead values only after a
