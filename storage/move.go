@@ -42,7 +42,7 @@ func (s *Store) move(want func(*durableChunk) bool) (int, error) {
 	s.markStored(list)
 	if s.pager.mapped > mappedBytes {
 		s.pager.mapped = 0
-		dropMapped(s.dir)
+		s.dropMapped()
 	}
 	return n, nil
 }
@@ -193,6 +193,7 @@ func (s *Store) markStored(list []moving) {
 		m.log.inDB = true
 		m.log.moved = max(m.log.moved, m.next())
 		m.stored, m.durableChunk.kept = true, m.kept
+		d.storedBytes += int64(m.durableChunk.bytes)
 		switch {
 		case m.liveCount == 0: // went while it was being stored
 			d.end(m.durableChunk)

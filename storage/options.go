@@ -1,5 +1,7 @@
 package storage
 
+import "time"
+
 // Options are the sizes that a store or a log works with. The zero value means the defaults.
 type Options struct {
 	// ChunkBytes is the size of the largest regular chunk, in bytes; records above half of it get a chunk of
@@ -37,6 +39,9 @@ type Options struct {
 	// 256 MiB.
 	CollectBytes int64
 
+	// FlushEvery is how long changes that give space back may wait before the pager writes them. 0 means 2 s.
+	FlushEvery time.Duration
+
 	// Salvage opens a damaged store with what is whole; Store.Lost reports the rest.
 	Salvage bool
 
@@ -57,13 +62,14 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.JournalMemory, 32<<20)
 	setDefault(&o.MemoryBytes, 48<<20)
 	setDefault(&o.CollectBytes, 256<<20)
+	setDefault(&o.FlushEvery, 2*time.Second)
 	return o
 }
 
 // retireAt is the number of live segments above which the pager makes a checkpoint.
 func (o *Options) retireAt() int { return max(o.LiveSegments-2, 1) }
 
-func setDefault[T int | int64](v *T, value T) {
+func setDefault[T ~int | ~int64](v *T, value T) {
 	if *v == 0 {
 		*v = value
 	}

@@ -7,9 +7,8 @@ import (
 	"time"
 )
 
-// flushEvery is how long changes of bitmaps and deletes may wait when nothing else makes the pager write: a drain
-// writes only marks, and would otherwise give no space back.
-const flushEvery = 2 * time.Second
+// collectEvery is how long dead values may wait when they are much of what there is, though little in themselves.
+const collectEvery = 30 * time.Second
 
 // pager is the one goroutine that writes to Badger. It works from the durable side alone, so nothing reaches Badger
 // before the commit that caused it is on disk.
@@ -17,9 +16,11 @@ type pager struct {
 	wake      chan struct{}
 	held      atomic.Bool // the disk is too full to write
 	lastFlush time.Time
-	deadBytes int64 // of values deleted since the last value-log GC
-	mapped    int   // bytes of values written since mapped pages were last given back
-	swept     bool  // what an earlier run left has been looked for
+	collected time.Time
+	deadBytes int64       // of values deleted since the last value-log GC
+	unmap     atomic.Bool // the reader has brought much into memory
+	mapped    int         // bytes of values written since mapped pages were last given back
+	swept     bool        // what an earlier run left has been looked for
 
 	mu       sync.Mutex
 	discards []discard
@@ -34,7 +35,7 @@ func (s *Store) wakePager() {
 
 // runPager moves, flushes, retires and evicts until the store closes or fails.
 func (s *Store) runPager() {
-	tick := time.NewTicker(flushEvery)
+	tick := time.NewTicker(s.options.FlushEvery)
 	defer tick.Stop()
 	for {
 		select {
@@ -54,6 +55,9 @@ func (s *Store) runPager() {
 
 // pageOnce does what is due.
 func (s *Store) pageOnce(now time.Time) error {
+	if s.pager.unmap.Swap(false) {
+		s.dropMapped()
+	}
 	if !s.spaceForPager() {
 		return nil
 	}
@@ -66,12 +70,12 @@ func (s *Store) pageOnce(now time.Time) error {
 	if err := s.moveOverBudget(); err != nil {
 		return fmt.Errorf("move chunks to the database: %w", err)
 	}
-	if now.Sub(s.pager.lastFlush) >= flushEvery {
+	if now.Sub(s.pager.lastFlush) >= s.options.FlushEvery {
 		s.pager.lastFlush = now
 		if err := s.flushLogs(false); err != nil {
 			return fmt.Errorf("flush marks: %w", err)
 		}
-		if err := s.tidy(); err != nil {
+		if err := s.tidy(now); err != nil {
 			return err
 		}
 	}
@@ -82,7 +86,7 @@ func (s *Store) pageOnce(now time.Time) error {
 }
 
 // tidy gives space back.
-func (s *Store) tidy() error {
+func (s *Store) tidy(now time.Time) error {
 	if !s.pager.swept {
 		if err := s.sweep(); err != nil {
 			return fmt.Errorf("sweep: %w", err)
@@ -92,6 +96,10 @@ func (s *Store) tidy() error {
 	if err := s.flushDiscards(); err != nil {
 		return fmt.Errorf("delete paged-out chunks: %w", err)
 	}
+	if !s.collectDue(now) {
+		return nil
+	}
+	s.pager.collected = now
 	return s.collect()
 }
 
@@ -158,6 +166,6 @@ func (s *Store) writeCheckpoint(firstLive uint64, commit Commit) error {
 	}
 	s.checkpoint = next
 	err := s.journal.retire(firstLive)
-	dropMapped(s.dir)
+	s.dropMapped()
 	return err
 }

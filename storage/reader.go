@@ -115,7 +115,8 @@ func (s *Store) readOnce() {
 		p.mu.Unlock()
 		q.log.wake()
 		if s.reader.reads++; s.reader.reads%64 == 0 {
-			dropMapped(s.dir)
+			s.pager.unmap.Store(true)
+			s.wakePager()
 		}
 	}
 	for _, l := range ready {

@@ -100,6 +100,7 @@ func (r *replay) adopt() {
 		j.live = append(j.live, s.segment)
 	}
 	j.active, j.end, j.last = last.segment, last.end, r.last
+	j.synced = last.end
 }
 
 // openSegments reads the headers. Files before first are left from a retirement that was cut short.

@@ -39,13 +39,21 @@ func (s *Store) Room() bool {
 		s.resident.Load() < s.options.MemoryBytes+s.options.JournalMemory
 }
 
+// collectDue reports whether so much is dead that the value log should be cleaned: much in itself, or, now and then,
+// a quarter of what is live.
+func (s *Store) collectDue(now time.Time) bool {
+	s.durable.mu.Lock()
+	live := s.durable.storedBytes
+	s.durable.mu.Unlock()
+	dead := s.pager.deadBytes
+	return dead >= s.options.CollectBytes ||
+		dead > live/4 && dead > s.options.CollectBytes/16 && now.Sub(s.pager.collected) >= collectEvery
+}
+
 // collect gives the space of dead chunks back. Badger knows which of its value logs hold dead values only after a
 // compaction, so a flush is forced first: a key under a prefix of its own is written and the prefix dropped. Other
 // writers would get ErrBlockedWrites meanwhile; there are none.
 func (s *Store) collect() error {
-	if s.pager.deadBytes < s.options.CollectBytes {
-		return nil
-	}
 	s.pager.deadBytes = 0
 	w := s.newWriter()
 	if err := w.set([]byte{prefixFlush}, []byte{0}); err != nil {

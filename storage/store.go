@@ -53,10 +53,11 @@ type Store struct {
 	failed  chan struct{} // closed with failure set
 
 	db         *badger.DB
-	checkpoint checkpoint // the one in db; the pager's
-	fresh      bool       // db was made by this Open
-	garbage    [][]byte   // keys of metas that belong to no log
-	lost       []string   // what salvage could not read
+	iterators  sync.RWMutex // held for reading while an iterator of db is open
+	checkpoint checkpoint   // the one in db; the pager's
+	fresh      bool         // db was made by this Open
+	garbage    [][]byte     // keys of metas that belong to no log
+	lost       []string     // what salvage could not read
 	lostChunks atomic.Int64
 	gathering  atomic.Int64 // about how many bytes wait for the next group
 
