@@ -42,16 +42,13 @@ func backlog(b *testing.B, size, count int) {
 			record[0], record[size-1] = 1, 1
 		}
 		s.Leave()
-		for s.Durable() < last || !s.Room() {
-			if s.Durable() < last {
-				mu.Lock()
-				for s.Durable() < last {
-					durable.Wait()
-				}
-				mu.Unlock()
-			} else {
-				time.Sleep(time.Millisecond)
-			}
+		mu.Lock()
+		for s.Durable() < last {
+			durable.Wait()
+		}
+		mu.Unlock()
+		if err := s.WaitRoom(b.Context()); err != nil {
+			b.Fatal(err)
 		}
 		last = c
 		if n%100_000 == 0 {

@@ -103,7 +103,7 @@ func (s *Store) commitPending() bool {
 
 // afterCommit wakes those who wait for a commit, or have to react to how much there is.
 func (s *Store) afterCommit() {
-	s.committed.Broadcast()
+	s.broadcast()
 	if s.reader.waits() {
 		s.reader.signal()
 	}

@@ -50,6 +50,7 @@ func (s *Store) runPager() {
 			s.options.logf("the pager failed: %v", err)
 			s.fail(err)
 		}
+		s.broadcast()
 	}
 }
 

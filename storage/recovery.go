@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // recover brings the durable side to the last durable commit and builds the logs from it.
@@ -43,6 +44,7 @@ type replay struct {
 	last     Commit
 	known    Commit // the checkpoint covers it, so it was promised
 	ops      opReader
+	reported time.Time // when progress was last told
 	lost     []string
 	buf      []byte
 }

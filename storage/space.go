@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -37,6 +38,37 @@ func (s *Store) Room() bool {
 	return s.gathering.Load() < s.options.PendingBytes &&
 		s.journal.liveSegments() <= s.options.LiveSegments &&
 		s.resident.Load() < s.options.MemoryBytes+s.options.JournalMemory
+}
+
+// WaitRoom waits until Room is true, ctx ends, or the store fails or is closed. Not between Enter and Leave: a reader of
+// a connection calls it before it reads on.
+func (s *Store) WaitRoom(ctx context.Context) error {
+	if s.Room() {
+		return nil
+	}
+	defer context.AfterFunc(ctx, s.broadcast)()
+	s.awaiting.Lock()
+	defer s.awaiting.Unlock()
+	for !s.Room() {
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case s.Err() != nil:
+			return s.Err()
+		case s.stopped.Load():
+			return ErrClosed
+		}
+		s.committed.Wait()
+	}
+	return nil
+}
+
+// broadcast wakes those who wait for a commit or for room. The lock makes sure that nobody misses it between looking
+// and waiting.
+func (s *Store) broadcast() {
+	s.awaiting.Lock()
+	defer s.awaiting.Unlock()
+	s.committed.Broadcast()
 }
 
 // collectDue reports whether so much is dead that the value log should be cleaned: much in itself, or, now and then,

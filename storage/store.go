@@ -73,8 +73,9 @@ type Store struct {
 	retryNoSpace func() bool // otherwise waitNoSpace
 
 	awaiting  sync.Mutex
-	committed sync.Cond // durableTo or failure has changed; with awaiting
+	committed sync.Cond // durableTo, failure, stopped or Room may have changed; with awaiting
 
+	stopped   atomic.Bool   // Close was called
 	stopPager chan struct{} // ends pager and reader
 	closing   chan struct{} // ends the committer
 	closeOnce sync.Once
@@ -170,7 +171,7 @@ func (s *Store) fail(err error) {
 	if s.failure.CompareAndSwap(nil, &err) {
 		s.options.logf("the store stops: %v", err)
 		close(s.failed)
-		s.committed.Broadcast()
+		s.broadcast()
 	}
 }
 
@@ -178,6 +179,8 @@ func (s *Store) fail(err error) {
 // folder. Nobody may use the store any more when it is called.
 func (s *Store) Close() error {
 	s.closeOnce.Do(func() {
+		s.stopped.Store(true)
+		s.broadcast()
 		close(s.stopPager)
 		s.helpers.Wait()
 		close(s.closing)
