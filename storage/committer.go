@@ -6,7 +6,7 @@ import "time"
 const noSpaceRetry = 200 * time.Millisecond
 
 // keepGroupBytes is the largest group buffer that is kept for the next one.
-const keepGroupBytes = 4 << 20
+const keepGroupBytes = 8 << 20
 
 // committer is what the committer's goroutine owns.
 type committer struct {
@@ -53,6 +53,21 @@ func (s *Store) runCommitter() {
 	}
 }
 
+// sealJournal ends a journal that is closed in order with an empty group. It shows at the next start that the group
+// before it was promised: damage there is not taken for a torn write.
+func (s *Store) sealJournal() {
+	if !s.commitPending() || s.journal.file == nil {
+		return
+	}
+	s.epoch.Lock()
+	commit := s.number
+	s.number++
+	s.epoch.Unlock()
+	if _, ok := s.writeGroup(beginGroup(s.committer.group), commit); ok {
+		s.durableTo.Store(uint64(commit))
+	}
+}
+
 // commitPending makes what is pending durable. It returns false when the store has failed.
 func (s *Store) commitPending() bool {
 	commit, ok := s.swap()
@@ -60,7 +75,7 @@ func (s *Store) commitPending() bool {
 		return s.Err() == nil
 	}
 	c := &s.committer
-	b := beginGroup(c.group)
+	b := beginGroup(c.room())
 	for i := range c.table {
 		b = c.table[i].appendOp(b)
 	}
@@ -88,7 +103,7 @@ func (s *Store) commitPending() bool {
 
 // afterCommit wakes those who wait for a commit, or have to react to how much there is.
 func (s *Store) afterCommit() {
-	s.committed.Broadcast()
+	s.broadcast()
 	if s.reader.waits() {
 		s.reader.signal()
 	}
@@ -133,6 +148,21 @@ func (s *Store) swap() (Commit, bool) {
 	return commit, true
 }
 
+// room returns a buffer for the group that was taken: its size is known beforehand, so it never has to grow.
+func (c *committer) room() []byte {
+	n := groupHeaderBytes + 8
+	for i := range c.table {
+		n += len(c.table[i].key) + len(c.table[i].value) + 16
+	}
+	for _, p := range c.pending {
+		n += p.bytes()
+	}
+	if cap(c.group) < n {
+		c.group = make([]byte, 0, n)
+	}
+	return c.group
+}
+
 // writeGroup writes and syncs the group. On a full disk it waits for space: nothing is promised and nothing lost
 // meanwhile. Any other error poisons the store, since nobody knows what the disk holds then.
 func (s *Store) writeGroup(b []byte, commit Commit) ([]byte, bool) {
@@ -149,11 +179,19 @@ func (s *Store) writeGroup(b []byte, commit Commit) ([]byte, bool) {
 			return b, false
 		}
 		s.options.logf("no space for the journal; nothing is confirmed until there is: %v", err)
-		select {
-		case <-s.closing:
+		if !s.retryNoSpace() {
 			s.fail(err)
-		case <-time.After(noSpaceRetry):
 		}
+	}
+}
+
+// waitNoSpace waits a moment for space. It returns false when the store is being closed.
+func (s *Store) waitNoSpace() bool {
+	select {
+	case <-s.closing:
+		return false
+	case <-time.After(noSpaceRetry):
+		return true
 	}
 }
 

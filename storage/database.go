@@ -165,6 +165,8 @@ func (s *Store) dropTransient() error {
 
 // scanKeys calls visit with a copy of every key below prefix.
 func (s *Store) scanKeys(prefix []byte, visit func(key []byte) error) error {
+	s.iterators.RLock()
+	defer s.iterators.RUnlock()
 	return s.db.View(func(txn *badger.Txn) error {
 		it := txn.NewIterator(badger.IteratorOptions{Prefix: prefix})
 		defer it.Close()
@@ -210,6 +212,7 @@ func (s *Store) readMetas(txn *badger.Txn) error {
 			stored: true, sealed: true, kept: m.kept, bytes: m.bytes, parts: m.parts,
 		})
 		l.next = max(l.next, first+uint64(m.count))
+		s.durable.storedBytes += int64(m.bytes)
 		return nil
 	})
 }

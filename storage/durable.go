@@ -18,6 +18,7 @@ type durableState struct {
 	// Chunks whose records are only in the journal, oldest first, and the memory that they pin.
 	oldest, newest *durableChunk
 	journalBytes   int64
+	storedBytes    int64 // of the values in Badger that are not all dead
 }
 
 // durableLog is the durable side of one log.
@@ -141,7 +142,7 @@ func (d *durableState) letGo(c *durableChunk) {
 	}
 	c.older, c.younger = nil, nil
 	mem := c.mem
-	c.mem, c.data, c.ends = nil, nil, nil
+	c.mem, c.data, c.ends, c.base = nil, nil, nil, 0
 	mem.release()
 }
 
@@ -176,6 +177,7 @@ func (d *durableState) end(c *durableChunk) {
 	d.letGo(c)
 	if c.stored {
 		l := c.log
+		d.storedBytes -= int64(c.bytes)
 		delete(l.touched, c)
 		l.deletes = append(l.deletes, c)
 	}

@@ -31,6 +31,8 @@ type journal struct {
 	live   []segment // in order, the active one last
 	spares []segment // files to be used again; number is part of their name only
 	pinned int       // backups that copy segments: none is recycled
+	needed uint64    // recovery begins here; live segments before it are kept for backups
+	synced int64     // how much of the active segment is durable
 }
 
 type journalSizes struct {
@@ -63,6 +65,9 @@ func (j *journal) append(group []byte, commit, synced Commit) (encoded []byte, e
 	}
 	j.end += int64(len(group))
 	j.last = commit
+	j.mu.Lock()
+	j.synced = j.end
+	j.mu.Unlock()
 	return group, nil
 }
 
@@ -107,6 +112,7 @@ func (j *journal) roll(need int64) error {
 	j.grown++
 	j.mu.Lock()
 	j.live = append(j.live, j.active)
+	j.synced = j.end
 	j.mu.Unlock()
 	return nil
 }
@@ -159,6 +165,7 @@ func newSeed() uint32 {
 func (j *journal) retire(before uint64) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.needed = before
 	var err error
 	for len(j.live) > 1 && j.live[0].number < before && j.pinned == 0 {
 		s := j.live[0]
@@ -177,7 +184,37 @@ func (j *journal) retire(before uint64) error {
 func (j *journal) liveSegments() int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return len(j.live)
+	n := 0
+	for _, s := range j.live {
+		if s.number >= j.needed {
+			n++
+		}
+	}
+	return n
+}
+
+// pin keeps every live segment until unpin.
+func (j *journal) pin() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.pinned++
+}
+
+func (j *journal) unpin() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.pinned--
+}
+
+// durableSegments returns the live segments with how much of them is durable and to be copied.
+func (j *journal) durableSegments() []segment {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	segments := slices.Clone(j.live)
+	if n := len(segments); n > 0 && j.synced > 0 {
+		segments[n-1].size = j.synced
+	}
+	return segments
 }
 
 // activeNumber returns the segment that is appended to.

@@ -12,8 +12,17 @@ import (
 
 // dropMapped gives back the pages of Badger's mapped files that are in memory: they count as the process's though
 // the page cache would do. Best effort; the mappings stay valid, and shared, so nothing that was written is lost.
-func dropMapped(dir string) {
-	dir, err := filepath.Abs(filepath.Join(dir, "badger"))
+//
+// MADV_DONTNEED would zero what the runtime may have mapped where a file has just been unmapped. So it is used for
+// value logs alone: those are mapped and unmapped only in writes and value-log GC, which are the pager's, who calls
+// this, and when an iterator is closed, which the lock keeps away. Memtables and tables come and go in Badger's own
+// goroutines; MADV_PAGEOUT harms nothing, whatever it meets, but costs reading again from the disk.
+func (s *Store) dropMapped() {
+	if !s.iterators.TryLock() {
+		return
+	}
+	defer s.iterators.Unlock()
+	dir, err := filepath.Abs(filepath.Join(s.dir, "badger"))
 	if err != nil {
 		return
 	}
@@ -28,16 +37,16 @@ func dropMapped(dir string) {
 		if at < 0 {
 			continue
 		}
-		switch filepath.Ext(line[at:]) {
-		case ".vlog", ".sst", ".mem":
-			from, to, ok := strings.Cut(line[:strings.IndexByte(line, ' ')], "-")
-			start, err1 := strconv.ParseUint(from, 16, 64)
-			end, err2 := strconv.ParseUint(to, 16, 64)
-			if ok && err1 == nil && err2 == nil {
-				// Not MADV_DONTNEED: should Badger have unmapped the file by now, and the runtime have mapped something
-				// of its own there, that would be zeroed. MADV_PAGEOUT harms nothing, whatever it meets.
-				_, _, _ = unix.Syscall(unix.SYS_MADVISE, uintptr(start), uintptr(end-start), unix.MADV_PAGEOUT)
-			}
+		from, to, ok := strings.Cut(line[:strings.IndexByte(line, ' ')], "-")
+		start, err1 := strconv.ParseUint(from, 16, 64)
+		end, err2 := strconv.ParseUint(to, 16, 64)
+		if !ok || err1 != nil || err2 != nil {
+			continue
 		}
+		advice := unix.MADV_PAGEOUT
+		if filepath.Ext(line[at:]) == ".vlog" {
+			advice = unix.MADV_DONTNEED
+		}
+		_, _, _ = unix.Syscall(unix.SYS_MADVISE, uintptr(start), uintptr(end-start), uintptr(advice))
 	}
 }

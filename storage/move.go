@@ -1,5 +1,8 @@
 package storage
 
+// mappedBytes of values written, or read, may stay in memory as pages of Badger's mapped files.
+const mappedBytes = 16 << 20
+
 // moving is a chunk on its way to Badger, as it was when the pager looked.
 type moving struct {
 	*durableChunk
@@ -37,6 +40,10 @@ func (s *Store) move(want func(*durableChunk) bool) (int, error) {
 		return 0, err
 	}
 	s.markStored(list)
+	if s.pager.mapped > mappedBytes {
+		s.pager.mapped = 0
+		s.dropMapped()
+	}
 	return n, nil
 }
 
@@ -117,6 +124,7 @@ func (s *Store) writeBodies(list []moving) error {
 		key := chunkKey(prefixChunk, m.log.id, m.first, 0)
 		m.buf = encodeValue(valueBuffers.take(), key, m.data, m.ends, m.base, m.kept)
 		m.parts, m.bytes = partsOf(len(m.buf)), len(m.buf)
+		s.pager.mapped += len(m.buf)
 		if err := w.setParts(prefixChunk, m.log.id, m.first, m.buf); err != nil {
 			return err
 		}
@@ -185,6 +193,7 @@ func (s *Store) markStored(list []moving) {
 		m.log.inDB = true
 		m.log.moved = max(m.log.moved, m.next())
 		m.stored, m.durableChunk.kept = true, m.kept
+		d.storedBytes += int64(m.durableChunk.bytes)
 		switch {
 		case m.liveCount == 0: // went while it was being stored
 			d.end(m.durableChunk)

@@ -1,5 +1,7 @@
 package storage
 
+import "time"
+
 // Options are the sizes that a store or a log works with. The zero value means the defaults.
 type Options struct {
 	// ChunkBytes is the size of the largest regular chunk, in bytes; records above half of it get a chunk of
@@ -26,16 +28,19 @@ type Options struct {
 	ValueLogBytes int64
 
 	// JournalMemory is how much memory chunks may take that are only in the journal. Beyond it the oldest move to
-	// Badger; a working set below it never does. 0 means 48 MiB.
+	// Badger; a working set below it never does. 0 means 32 MiB.
 	JournalMemory int64
 
 	// MemoryBytes is how much memory all chunks may take. Beyond it those that nobody reads are paged out. 0 means
-	// 64 MiB. It must be above JournalMemory to be kept.
+	// 48 MiB. It must be above JournalMemory to be kept.
 	MemoryBytes int64
 
 	// CollectBytes is how many bytes of values must have been deleted before the value log is cleaned. 0 means
 	// 256 MiB.
 	CollectBytes int64
+
+	// FlushEvery is how long changes that give space back may wait before the pager writes them. 0 means 2 s.
+	FlushEvery time.Duration
 
 	// Salvage opens a damaged store with what is whole; Store.Lost reports the rest.
 	Salvage bool
@@ -54,16 +59,17 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.SpareSegments, 2)
 	setDefault(&o.ValueLogBytes, 128<<20)
 	o.ValueLogBytes = max(o.ValueLogBytes, 1<<20)
-	setDefault(&o.JournalMemory, 48<<20)
-	setDefault(&o.MemoryBytes, 64<<20)
+	setDefault(&o.JournalMemory, 32<<20)
+	setDefault(&o.MemoryBytes, 48<<20)
 	setDefault(&o.CollectBytes, 256<<20)
+	setDefault(&o.FlushEvery, 2*time.Second)
 	return o
 }
 
 // retireAt is the number of live segments above which the pager makes a checkpoint.
 func (o *Options) retireAt() int { return max(o.LiveSegments-2, 1) }
 
-func setDefault[T int | int64](v *T, value T) {
+func setDefault[T ~int | ~int64](v *T, value T) {
 	if *v == 0 {
 		*v = value
 	}

@@ -7,9 +7,8 @@ import (
 	"time"
 )
 
-// flushEvery is how long changes of bitmaps and deletes may wait when nothing else makes the pager write: a drain
-// writes only marks, and would otherwise give no space back.
-const flushEvery = 2 * time.Second
+// collectEvery is how long dead values may wait when they are much of what there is, though little in themselves.
+const collectEvery = 30 * time.Second
 
 // pager is the one goroutine that writes to Badger. It works from the durable side alone, so nothing reaches Badger
 // before the commit that caused it is on disk.
@@ -17,8 +16,11 @@ type pager struct {
 	wake      chan struct{}
 	held      atomic.Bool // the disk is too full to write
 	lastFlush time.Time
-	deadBytes int64 // of values deleted since the last value-log GC
-	swept     bool  // what an earlier run left has been looked for
+	collected time.Time
+	deadBytes int64       // of values deleted since the last value-log GC
+	unmap     atomic.Bool // the reader has brought much into memory
+	mapped    int         // bytes of values written since mapped pages were last given back
+	swept     bool        // what an earlier run left has been looked for
 
 	mu       sync.Mutex
 	discards []discard
@@ -33,7 +35,7 @@ func (s *Store) wakePager() {
 
 // runPager moves, flushes, retires and evicts until the store closes or fails.
 func (s *Store) runPager() {
-	tick := time.NewTicker(flushEvery)
+	tick := time.NewTicker(s.options.FlushEvery)
 	defer tick.Stop()
 	for {
 		select {
@@ -48,11 +50,15 @@ func (s *Store) runPager() {
 			s.options.logf("the pager failed: %v", err)
 			s.fail(err)
 		}
+		s.broadcast()
 	}
 }
 
 // pageOnce does what is due.
 func (s *Store) pageOnce(now time.Time) error {
+	if s.pager.unmap.Swap(false) {
+		s.dropMapped()
+	}
 	if !s.spaceForPager() {
 		return nil
 	}
@@ -65,12 +71,12 @@ func (s *Store) pageOnce(now time.Time) error {
 	if err := s.moveOverBudget(); err != nil {
 		return fmt.Errorf("move chunks to the database: %w", err)
 	}
-	if now.Sub(s.pager.lastFlush) >= flushEvery {
+	if now.Sub(s.pager.lastFlush) >= s.options.FlushEvery {
 		s.pager.lastFlush = now
 		if err := s.flushLogs(false); err != nil {
 			return fmt.Errorf("flush marks: %w", err)
 		}
-		if err := s.tidy(); err != nil {
+		if err := s.tidy(now); err != nil {
 			return err
 		}
 	}
@@ -81,7 +87,7 @@ func (s *Store) pageOnce(now time.Time) error {
 }
 
 // tidy gives space back.
-func (s *Store) tidy() error {
+func (s *Store) tidy(now time.Time) error {
 	if !s.pager.swept {
 		if err := s.sweep(); err != nil {
 			return fmt.Errorf("sweep: %w", err)
@@ -91,6 +97,10 @@ func (s *Store) tidy() error {
 	if err := s.flushDiscards(); err != nil {
 		return fmt.Errorf("delete paged-out chunks: %w", err)
 	}
+	if !s.collectDue(now) {
+		return nil
+	}
+	s.pager.collected = now
 	return s.collect()
 }
 
@@ -118,6 +128,9 @@ func (s *Store) journalBytes() int64 {
 // retire makes a checkpoint: after it, no segment but the active one is needed.
 func (s *Store) retire() error {
 	active, commit := s.journal.activeNumber(), s.Durable()
+	if active == 0 {
+		return nil // nothing was ever written
+	}
 	for {
 		moved, err := s.move(func(c *durableChunk) bool { return c.segment < active })
 		if err != nil {
@@ -154,6 +167,6 @@ func (s *Store) writeCheckpoint(firstLive uint64, commit Commit) error {
 	}
 	s.checkpoint = next
 	err := s.journal.retire(firstLive)
-	dropMapped(s.dir)
+	s.dropMapped()
 	return err
 }

@@ -30,7 +30,8 @@ type reader struct {
 
 	reads   int // since mapped pages were last given back
 	records [][]byte
-	value   []byte
+	value   []byte // buffers, kept unless they are large
+	page    []byte
 }
 
 // markWait is a log that waits for its delivered-up-to mark.
@@ -114,7 +115,8 @@ func (s *Store) readOnce() {
 		p.mu.Unlock()
 		q.log.wake()
 		if s.reader.reads++; s.reader.reads%64 == 0 {
-			dropMapped(s.dir)
+			s.pager.unmap.Store(true)
+			s.wakePager()
 		}
 	}
 	for _, l := range ready {
@@ -135,7 +137,9 @@ func (s *Store) loseChunk(q *readRequest, err error) {
 // load reads a chunk. Records that nobody can want any more stay empty.
 func (s *Store) load(q *readRequest) (*chunk, error) {
 	r := &s.reader
-	r.value = r.value[:0]
+	if cap(r.value)+cap(r.page) > 4*maxChunkBytes {
+		r.value, r.page = nil, nil
+	}
 	r.records = append(r.records[:0], make([][]byte, q.count)...)
 	transient := make([]bool, q.count)
 	if q.stored {
@@ -145,8 +149,8 @@ func (s *Store) load(q *readRequest) (*chunk, error) {
 	}
 	if q.transient != nil {
 		key := chunkKey(prefixPagedOut, q.log.id, q.first, 0)
-		value, err := s.readValue(prefixPagedOut, q.log.id, q.first, q.pageParts, 0)
-		if err != nil {
+		value, err := s.readValue(r.page[:0], prefixPagedOut, q.log.id, q.first, q.pageParts, 0)
+		if r.page = value; err != nil {
 			return nil, err
 		}
 		if err := decodeValue(value, key, q.transient, func(i int, record []byte) {
@@ -186,7 +190,8 @@ func (s *Store) loadStored(q *readRequest) error {
 		return nil // all of it is gone
 	}
 	key := chunkKey(prefixChunk, q.log.id, q.storedAt, 0)
-	value, err := s.readValue(prefixChunk, q.log.id, q.storedAt, parts, bytes)
+	value, err := s.readValue(s.reader.value[:0], prefixChunk, q.log.id, q.storedAt, parts, bytes)
+	s.reader.value = value
 	shift := int(q.storedAt - q.first)
 	if err == nil {
 		err = decodeValue(value, key, kept, func(i int, record []byte) { s.reader.records[shift+i] = record })
@@ -203,10 +208,11 @@ func (s *Store) loadStored(q *readRequest) error {
 }
 
 // readValue reads all parts of a value. Badger answers some errors with an empty value and none, and a file may be
-// removed by value-log GC between two steps: the length is checked, and a second transaction tries again.
-func (s *Store) readValue(prefix byte, id LogID, first uint64, parts, bytes int) (value []byte, err error) {
+// removed by value-log GC between two steps: the length is checked, and a second transaction tries again. The value is
+// appended to buf, which is empty.
+func (s *Store) readValue(buf []byte, prefix byte, id LogID, first uint64, parts, bytes int) (value []byte, err error) {
 	for range 2 {
-		value = nil
+		value = buf
 		err = s.db.View(func(txn *badger.Txn) error {
 			for part := range parts {
 				item, err := txn.Get(chunkKey(prefix, id, first, part))
@@ -230,5 +236,5 @@ func (s *Store) readValue(prefix byte, id LogID, first uint64, parts, bytes int)
 			return value, nil
 		}
 	}
-	return nil, err
+	return buf, err
 }

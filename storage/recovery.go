@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // recover brings the durable side to the last durable commit and builds the logs from it.
@@ -43,6 +44,7 @@ type replay struct {
 	last     Commit
 	known    Commit // the checkpoint covers it, so it was promised
 	ops      opReader
+	reported time.Time // when progress was last told
 	lost     []string
 	buf      []byte
 }
@@ -100,6 +102,7 @@ func (r *replay) adopt() {
 		j.live = append(j.live, s.segment)
 	}
 	j.active, j.end, j.last = last.segment, last.end, r.last
+	j.synced = last.end
 }
 
 // openSegments reads the headers. Files before first are left from a retirement that was cut short.

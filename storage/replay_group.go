@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // group returns the valid group at offset at that is the next commit, nil if there is none. It is valid until the
@@ -75,6 +76,12 @@ func (r *replay) commitAt(s *replaySegment, at int64) Commit {
 }
 
 func (r *replay) apply(i int, at int64, group []byte) error {
+	if now := time.Now(); now.Sub(r.reported) >= time.Second {
+		if !r.reported.IsZero() {
+			r.logf("recovery: segment %d of %d, commit %d", i+1, len(r.segments), r.last)
+		}
+		r.reported = now
+	}
 	r.last++
 	r.state.commit = r.last
 	if err := r.ops.visitOps(group[groupHeaderBytes:], r.state); err != nil {

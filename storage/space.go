@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -36,16 +37,55 @@ func (s *Store) spaceForPager() bool {
 func (s *Store) Room() bool {
 	return s.gathering.Load() < s.options.PendingBytes &&
 		s.journal.liveSegments() <= s.options.LiveSegments &&
-		s.resident.Load() < 2*s.options.MemoryBytes+s.options.JournalMemory
+		s.resident.Load() < s.options.MemoryBytes+s.options.JournalMemory
+}
+
+// WaitRoom waits until Room is true, ctx ends, or the store fails or is closed. Not between Enter and Leave: a reader of
+// a connection calls it before it reads on.
+func (s *Store) WaitRoom(ctx context.Context) error {
+	if s.Room() {
+		return nil
+	}
+	defer context.AfterFunc(ctx, s.broadcast)()
+	s.awaiting.Lock()
+	defer s.awaiting.Unlock()
+	for !s.Room() {
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case s.Err() != nil:
+			return s.Err()
+		case s.stopped.Load():
+			return ErrClosed
+		}
+		s.committed.Wait()
+	}
+	return nil
+}
+
+// broadcast wakes those who wait for a commit or for room. The lock makes sure that nobody misses it between looking
+// and waiting.
+func (s *Store) broadcast() {
+	s.awaiting.Lock()
+	defer s.awaiting.Unlock()
+	s.committed.Broadcast()
+}
+
+// collectDue reports whether so much is dead that the value log should be cleaned: much in itself, or, now and then,
+// a quarter of what is live.
+func (s *Store) collectDue(now time.Time) bool {
+	s.durable.mu.Lock()
+	live := s.durable.storedBytes
+	s.durable.mu.Unlock()
+	dead := s.pager.deadBytes
+	return dead >= s.options.CollectBytes ||
+		dead > live/4 && dead > s.options.CollectBytes/16 && now.Sub(s.pager.collected) >= collectEvery
 }
 
 // collect gives the space of dead chunks back. Badger knows which of its value logs hold dead values only after a
 // compaction, so a flush is forced first: a key under a prefix of its own is written and the prefix dropped. Other
 // writers would get ErrBlockedWrites meanwhile; there are none.
 func (s *Store) collect() error {
-	if s.pager.deadBytes < s.options.CollectBytes {
-		return nil
-	}
 	s.pager.deadBytes = 0
 	w := s.newWriter()
 	if err := w.set([]byte{prefixFlush}, []byte{0}); err != nil {

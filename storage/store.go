@@ -53,10 +53,11 @@ type Store struct {
 	failed  chan struct{} // closed with failure set
 
 	db         *badger.DB
-	checkpoint checkpoint // the one in db; the pager's
-	fresh      bool       // db was made by this Open
-	garbage    [][]byte   // keys of metas that belong to no log
-	lost       []string   // what salvage could not read
+	iterators  sync.RWMutex // held for reading while an iterator of db is open
+	checkpoint checkpoint   // the one in db; the pager's
+	fresh      bool         // db was made by this Open
+	garbage    [][]byte     // keys of metas that belong to no log
+	lost       []string     // what salvage could not read
 	lostChunks atomic.Int64
 	gathering  atomic.Int64 // about how many bytes wait for the next group
 
@@ -65,11 +66,16 @@ type Store struct {
 	committer committer
 	pager     pager
 	reader    reader
-	manual    bool // a test takes the steps: there are no goroutines
+
+	// For tests: the steps are taken by hand, there are no goroutines; and what happens before each transaction.
+	manual       bool
+	beforeTxn    func() error
+	retryNoSpace func() bool // otherwise waitNoSpace
 
 	awaiting  sync.Mutex
-	committed sync.Cond // durableTo or failure has changed; with awaiting
+	committed sync.Cond // durableTo, failure, stopped or Room may have changed; with awaiting
 
+	stopped   atomic.Bool   // Close was called
 	stopPager chan struct{} // ends pager and reader
 	closing   chan struct{} // ends the committer
 	closeOnce sync.Once
@@ -104,7 +110,7 @@ func open(dir string, o Options, fs fileSystem) (*Store, error) {
 	}
 	s.committed.L = &s.awaiting
 	s.pager.wake, s.reader.wake = make(chan struct{}, 1), make(chan struct{}, 1)
-	s.manual = true
+	s.manual, s.retryNoSpace = true, s.waitNoSpace
 	if err := s.recover(); err != nil {
 		return nil, errors.Join(err, s.closeFiles())
 	}
@@ -165,7 +171,7 @@ func (s *Store) fail(err error) {
 	if s.failure.CompareAndSwap(nil, &err) {
 		s.options.logf("the store stops: %v", err)
 		close(s.failed)
-		s.committed.Broadcast()
+		s.broadcast()
 	}
 }
 
@@ -173,12 +179,14 @@ func (s *Store) fail(err error) {
 // folder. Nobody may use the store any more when it is called.
 func (s *Store) Close() error {
 	s.closeOnce.Do(func() {
+		s.stopped.Store(true)
+		s.broadcast()
 		close(s.stopPager)
 		s.helpers.Wait()
 		close(s.closing)
 		s.writing.Wait()
-		if s.manual && s.Err() == nil {
-			s.commitPending()
+		if s.Err() == nil {
+			s.sealJournal()
 		}
 		s.closeErr = errors.Join(s.Err(), s.closeFiles())
 	})

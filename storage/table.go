@@ -151,6 +151,8 @@ func (s *Store) Table(prefix []byte, visit func(key, value []byte) error) error 
 
 // storedTable reads the entries that are in Badger.
 func (s *Store) storedTable(prefix []byte, visit func(key, value []byte)) error {
+	s.iterators.RLock()
+	defer s.iterators.RUnlock()
 	return s.db.View(func(txn *badger.Txn) error {
 		it := txn.NewIterator(badger.IteratorOptions{Prefix: tableKey(prefix), PrefetchValues: true, PrefetchSize: 64})
 		defer it.Close()

@@ -94,6 +94,11 @@ func (w *writer) flush() error {
 	}
 	*w = writer{s: w.s}
 	defer txn.Discard()
+	if w.s.beforeTxn != nil {
+		if err := w.s.beforeTxn(); err != nil {
+			return err
+		}
+	}
 	if err := txn.Commit(); err != nil {
 		return fmt.Errorf("write the database: %w", err)
 	}

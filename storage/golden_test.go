@@ -1,0 +1,108 @@
+package storage_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/warren-mq/warren/storage"
+)
+
+var updateGolden = flag.Bool("update-golden", false, "write the golden folder of the current format anew")
+
+// goldenOptions make a folder that is small enough to be kept.
+var goldenOptions = storage.Options{SegmentBytes: 16 << 10, ValueLogBytes: 1 << 20, JournalMemory: 8 << 10, MemoryBytes: 16 << 10}
+
+// TestFoldersOfEveryFormatOpen opens a copy of each folder in testdata. One that this version cannot read would have
+// to be refused with *FormatError; so far there is one format.
+func TestFoldersOfEveryFormatOpen(t *testing.T) {
+	if *updateGolden {
+		writeGolden(t, filepath.Join("testdata", "format-1"))
+	}
+	folders, err := filepath.Glob(filepath.Join("testdata", "format-*"))
+	if err != nil || len(folders) == 0 {
+		t.Fatalf("no golden folders: %v", err)
+	}
+	for _, folder := range folders {
+		t.Run(filepath.Base(folder), func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.CopyFS(dir, os.DirFS(folder)); err != nil {
+				t.Fatal(err)
+			}
+			checkGolden(t, openStore(t, dir, goldenOptions))
+		})
+	}
+}
+
+func writeGolden(t *testing.T, dir string) {
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	s := openStore(t, dir, goldenOptions)
+	var stays, goes *storage.Log
+	do(t, s, func() {
+		stays, goes = s.CreateLog([]byte("stays"), true), s.CreateLog([]byte("goes"), true)
+		s.Put([]byte("short"), []byte("value"))
+		s.Put([]byte("long"), []byte(strings.Repeat("value", 5_000)))
+		s.Put([]byte("gone"), nil)
+	})
+	do(t, s, func() { put(s.CreateLog([]byte("value log"), true), []byte(strings.Repeat("large", 5_000))) })
+	for range 10 {
+		do(t, s, func() {
+			for range 30 {
+				put(stays, fmt.Appendf(nil, "%0100d", stays.Next()))
+				put(goes, []byte("x"))
+			}
+		})
+	}
+	eventually(t, "chunks in the database", func() bool { return stays.Bytes() < 20<<10 })
+	do(t, s, func() {
+		stays.GoneBefore(17)
+		stays.Gone(20)
+		stays.Gone(299)
+		goes.Drop()
+		s.Delete([]byte("gone"))
+		if !stays.Deliver(17) {
+			t.Log("the mark is on its way")
+		}
+	})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"warren.lock", filepath.Join("badger", "DISCARD")} { // made again when opened
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func checkGolden(t *testing.T, s *storage.Store) {
+	logs := s.Logs()
+	if len(logs) != 2 || string(logs[0].Tag()) != "stays" || string(logs[1].Tag()) != "value log" {
+		t.Fatalf("%d logs", len(logs))
+	}
+	if record, ok := read(t, s, logs[1], 0); !ok || string(record) != strings.Repeat("large", 5_000) {
+		t.Errorf("the record in the value log has %d bytes, %v", len(record), ok)
+	}
+	l := logs[0]
+	if l.DeliveredUpTo() < 18 {
+		t.Errorf("delivered up to %d", l.DeliveredUpTo())
+	}
+	for seq := range uint64(300) {
+		want := seq >= 17 && seq != 20 && seq != 299
+		record, ok := read(t, s, l, seq)
+		if ok != want || ok && string(record) != fmt.Sprintf("%0100d", seq) {
+			t.Errorf("record %d: %.20q, %v", seq, record, ok)
+		}
+	}
+	table := map[string]string{}
+	if err := s.Table(nil, func(k, v []byte) error { table[string(k)] = string(v); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if len(table) != 2 || table["short"] != "value" || table["long"] != strings.Repeat("value", 5_000) {
+		t.Errorf("the table has %d entries", len(table))
+	}
+}
