@@ -36,9 +36,6 @@ func (ch *channel) batchSettled() {
 	totals.Confirmed.Add(n)
 	out := ch.conn.out
 	out.lock()
-	buf, mark := amqp.BeginFrame(out.buf, amqp.FrameMethod, ch.number)
-	ack := amqp.BasicAck{DeliveryTag: ch.confirmTag, Multiple: n > 1}
-	out.buf = amqp.EndFrame(ack.Append(buf), mark)
-	out.frames++
+	out.confirm(ch.number, &amqp.BasicAck{DeliveryTag: ch.confirmTag, Multiple: n > 1})
 	out.mu.Unlock()
 }
