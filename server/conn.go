@@ -288,7 +288,7 @@ func (c *conn) settlePublishes() {
 
 // awaitRoom waits, within a batch, while the client does not take what is written for it.
 func (c *conn) awaitRoom() error {
-	if c.out.pending() < outboxHigh {
+	if !c.out.mustWait() {
 		return nil
 	}
 	c.endBatch() // or nobody might be writing

@@ -82,6 +82,7 @@ func (k *consumer) Deliver(d *queue.Delivery) bool {
 	buf = append(buf, m.RoutingKey...)
 	buf = amqp.EndFrame(buf, mark)
 	out.buf = ch.appendContent(buf, m)
+	out.delivered += len(out.buf) - mark
 	out.frames += 3
 	return true
 }

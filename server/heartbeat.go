@@ -29,6 +29,7 @@ type heartbeats struct {
 	frames       uint64 // sent
 	half         bool   // this tick was one between two checks
 	received     uint64 // bytes
+	sent         uint64 // bytes
 	silentChecks int    // in a row
 }
 
@@ -63,11 +64,15 @@ func (h *heartbeats) send() {
 	out.wake()
 }
 
-// heard tells whether the client may still be there.
+// heard tells whether the client may still be there. One that is not read, since an alarm holds it, cannot be heard;
+// one that is not read until it takes what was written for it must take something.
 func (h *heartbeats) heard() bool {
-	n := h.conn.received.bytes.Load()
-	if n != h.received || h.conn.state.Load() == stateBlocked { // a client that is not read cannot be heard
-		h.received, h.silentChecks = n, 0
+	c := h.conn
+	received, sent := c.received.bytes.Load(), c.out.sent.Load()
+	alive := received != h.received || c.state.Load() == stateBlocked || sent != h.sent && c.out.waits()
+	h.received, h.sent = received, sent
+	if alive {
+		h.silentChecks = 0
 		return true
 	}
 	h.silentChecks++

@@ -56,9 +56,5 @@ func (ch *channel) sendConfirm(tag uint64) {
 	ch.counts.confirmed.Add(n)
 	ch.conn.srv.broker.Totals.Confirmed.Add(n)
 	ch.counts.unconfirmed.Store(int64(ch.confirmTag - tag))
-	out := ch.conn.out
-	buf, mark := amqp.BeginFrame(out.buf, amqp.FrameMethod, ch.number)
-	ack := amqp.BasicAck{DeliveryTag: tag, Multiple: n > 1}
-	out.buf = amqp.EndFrame(ack.Append(buf), mark)
-	out.frames++
+	ch.conn.out.confirm(ch.number, &amqp.BasicAck{DeliveryTag: tag, Multiple: n > 1})
 }

@@ -4,12 +4,18 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+
+	"github.com/warren-mq/warren/amqp"
 )
 
 const (
-	// outboxHigh is how many bytes may wait for a client before its consumers get no more credit and its reader
-	// reads no more requests.
+	// outboxHigh is how many bytes may wait for a client before its consumers get no more credit. If that many are not
+	// deliveries to consumers but answers, its reader reads no more requests. Deliveries alone never stop the reader:
+	// a client that publishes without reading would never come to take them.
 	outboxHigh = 256 << 10
+	// writeSize is how much is written at once, in bytes, so that a client that takes a large message slowly is
+	// seen to take it.
+	writeSize = 256 << 10
 	// outboxStart and outboxKeep are the sizes of buffers that are handed from connection to connection. A larger
 	// one, grown for a large message, is left to the garbage collector.
 	outboxStart = 16 << 10
@@ -34,15 +40,22 @@ type outbox struct {
 
 	sent atomic.Uint64 // bytes that the socket took
 
-	mu          sync.Mutex
-	buf         []byte      // what comes next, nil while there is nothing; guarded by mu
-	owner       *outBuffer  // what buf came out of; guarded by mu
-	writing     bool        // a writer runs; guarded by mu
-	closed      bool        // nothing is written any more; guarded by mu
-	parked      []*consumer // refused because the outbox was full; guarded by mu
-	interrupted bool        // guarded by mu
-	drained     sync.Cond   // signalled when buf was taken or the writer ended; its lock is mu
-	frames      uint64      // appended; guarded by mu
+	mu    sync.Mutex
+	buf   []byte     // what comes next, nil while there is nothing; guarded by mu
+	owner *outBuffer // what buf came out of; guarded by mu
+	// delivered counts the bytes of buf that are deliveries to consumers. Guarded by mu.
+	delivered int
+	// confirmEnd is where the last confirm in buf ends, 0 if there is none, and confirmChannel whose it is. Guarded
+	// by mu.
+	confirmEnd     int
+	confirmChannel uint16
+	writing        bool        // a writer runs; guarded by mu
+	closed         bool        // nothing is written any more; guarded by mu
+	parked         []*consumer // refused because the outbox was full; guarded by mu
+	interrupted    bool        // the reader waits no more; guarded by mu
+	readerWaits    bool        // for room; guarded by mu
+	drained        sync.Cond   // signalled when buf was taken or the writer ended; its lock is mu
+	frames         uint64      // appended; guarded by mu
 }
 
 func newOutbox(socket net.Conn) *outbox {
@@ -70,7 +83,36 @@ func recycle(owner *outBuffer, b []byte) {
 }
 
 // full says whether consumers must wait. o.mu is held.
-func (o *outbox) full() bool { return len(o.buf) >= outboxHigh }
+func (o *outbox) full() bool { return len(o.buf) >= outboxHigh || o.closed }
+
+// crowded says whether the reader must wait. o.mu is held.
+func (o *outbox) crowded() bool { return len(o.buf)-o.delivered >= outboxHigh }
+
+// take empties the outbox. o.mu is held.
+func (o *outbox) take() (out []byte, owner *outBuffer) {
+	out, owner = o.buf, o.owner
+	o.buf, o.owner = nil, nil
+	o.delivered, o.confirmEnd = 0, 0
+	return out, owner
+}
+
+// confirm appends basic.ack for a channel's publishes up to a tag. Confirms are cumulative: while nothing has come
+// behind the channel's last one, that is changed instead, so that a client that publishes without reading costs no
+// memory. o.mu is held, see lock.
+func (o *outbox) confirm(channel uint16, ack *amqp.BasicAck) {
+	if o.confirmEnd > 0 && o.confirmEnd == len(o.buf) && o.confirmChannel == channel {
+		o.buf = o.buf[:len(o.buf)-confirmSize]
+		ack.Multiple = true
+	} else {
+		o.frames++
+	}
+	buf, mark := amqp.BeginFrame(o.buf, amqp.FrameMethod, channel)
+	o.buf = amqp.EndFrame(ack.Append(buf), mark)
+	o.confirmEnd, o.confirmChannel = len(o.buf), channel
+}
+
+// confirmSize is a frame with basic.ack: class and method, the tag, the bit.
+const confirmSize = amqp.FrameOverhead + 4 + 8 + 1
 
 // wake starts the writer if there is something to write and none runs.
 func (o *outbox) wake() {
@@ -91,14 +133,13 @@ func (o *outbox) write() {
 		o.mu.Lock()
 		if len(o.buf) == 0 || o.closed {
 			o.writing = false
-			recycle(o.owner, o.buf)
-			o.buf, o.owner = nil, nil
+			out, owner := o.take()
+			recycle(owner, out)
 			o.drained.Broadcast()
 			o.mu.Unlock()
 			return
 		}
-		out, owner := o.buf, o.owner
-		o.buf, o.owner = nil, nil
+		out, owner := o.take()
 		parked := o.parked
 		o.parked = nil
 		o.drained.Broadcast()
@@ -107,8 +148,7 @@ func (o *outbox) write() {
 		if len(parked) > 0 {
 			o.resume(parked)
 		}
-		n, err := o.socket.Write(out)
-		o.sent.Add(uint64(n))
+		err := o.writeAll(out)
 		recycle(owner, out)
 		if err != nil {
 			o.mu.Lock()
@@ -117,6 +157,19 @@ func (o *outbox) write() {
 			o.failed(err)
 		}
 	}
+}
+
+// writeAll writes to the socket and counts what it takes.
+func (o *outbox) writeAll(out []byte) error {
+	for len(out) > 0 {
+		n, err := o.socket.Write(out[:min(len(out), writeSize)])
+		o.sent.Add(uint64(n))
+		if err != nil {
+			return err
+		}
+		out = out[n:]
+	}
+	return nil
 }
 
 // interrupt ends the reader's wait for room, this one and all that follow.
@@ -130,9 +183,11 @@ func (o *outbox) interrupt() {
 // waitRoom blocks while the client does not take what waits for it, until interrupt. Only its own reader may wait.
 func (o *outbox) waitRoom() {
 	o.mu.Lock()
-	for o.full() && !o.closed && !o.interrupted {
+	for o.crowded() && !o.closed && !o.interrupted {
+		o.readerWaits = true
 		o.drained.Wait()
 	}
+	o.readerWaits = false
 	o.mu.Unlock()
 }
 
@@ -154,13 +209,21 @@ func (o *outbox) close() {
 	for o.writing {
 		o.drained.Wait()
 	}
-	o.buf, o.owner, o.parked = nil, nil, nil
+	o.take()
+	o.parked = nil
 	o.mu.Unlock()
 }
 
-// pending is how many bytes wait.
-func (o *outbox) pending() int {
+// mustWait says whether the reader has to wait for room.
+func (o *outbox) mustWait() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return len(o.buf)
+	return o.crowded()
+}
+
+// waits says whether the reader waits for room.
+func (o *outbox) waits() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.readerWaits
 }
