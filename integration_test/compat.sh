@@ -58,7 +58,7 @@ part_table() {
 part_upstream() {
   "$here/upstream/run.sh" "$amqp" "$bin/warren" server 2>&1 | tee "$tmp/upstream.log"
   [ "${PIPESTATUS[0]}" = 0 ] || failed=1
-  note "upstream: $(tail -1 "$tmp/upstream.log")"
+  note "$(tail -1 "$tmp/upstream.log")"
 }
 
 part_clients() {

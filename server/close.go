@@ -157,7 +157,11 @@ func (c *conn) closeTimeout() time.Duration {
 // reset cuts the socket, so that the client sees a TCP reset, as RabbitMQ's forced closes do. It may be called from any
 // goroutine.
 func (c *conn) reset() {
-	if t, ok := c.socket.(interface{ SetLinger(int) error }); ok {
+	socket := c.socket
+	if proxied, ok := socket.(interface{ Raw() net.Conn }); ok {
+		socket = proxied.Raw()
+	}
+	if t, ok := socket.(interface{ SetLinger(int) error }); ok {
 		t.SetLinger(0) // fails only on a socket that is closed already
 	}
 	c.socket.Close()

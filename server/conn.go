@@ -98,14 +98,13 @@ func newConn(s *Server, n net.Conn) *conn {
 	c := &conn{
 		srv:         s,
 		socket:      n,
-		name:        fmt.Sprintf("%s -> %s", n.RemoteAddr(), n.LocalAddr()),
 		channels:    make(map[uint16]*channel),
 		settlements: make(map[*broker.Queue]*settlement),
 		connectedAt: s.broker.Now(),
 		forced:      make(chan struct{}),
 		cut:         make(chan struct{}),
 	}
-	c.log = s.log.With().Str("connection", c.name).Logger()
+	c.log = s.log
 	c.frames = amqp.NewReader(&c.received, minFrameMax)
 	c.received.from = n
 	c.out = newOutbox(n)
@@ -128,6 +127,12 @@ func (r *receivedCounter) Read(p []byte) (int, error) {
 
 // errClosed ends a connection that the client has closed in good order.
 var errClosed = errors.New("connection is closed")
+
+// identify finds out who is at the other end. Behind a proxy it waits for the first bytes.
+func (c *conn) identify() {
+	c.name = fmt.Sprintf("%s -> %s", c.socket.RemoteAddr(), c.socket.LocalAddr())
+	c.log = c.srv.log.With().Str("connection", c.name).Logger()
+}
 
 // serve runs the connection from the handshake to its end.
 func (c *conn) serve() {

@@ -29,6 +29,7 @@ func (c *conn) handshake() error {
 	if c.force.Load() != nil { // the line above may have undone what forceClose set
 		c.interrupt()
 	}
+	c.identify()
 	major, minor, err := c.protocolHeader()
 	if err != nil {
 		return err
@@ -219,8 +220,12 @@ func (c *conn) handshakeFailed(err error) {
 	var r *refused
 	if !errors.As(err, &r) {
 		level := c.log.Debug()
-		if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() && c.force.Load() == nil {
+		e, ok := errors.AsType[net.Error](err)
+		switch {
+		case ok && e.Timeout() && c.force.Load() == nil:
 			level = c.log.Error().Str("cause", "handshake_timeout")
+		case c.srv.cfg.ProxyProtocol && c.received.bytes.Load() == 0: // mostly a client that is no proxy, or one that only knocks
+			level = c.log.Warn()
 		}
 		level.Err(err).Str("state", c.stateName()).Msg("AMQP handshake was not finished")
 		return

@@ -2,13 +2,11 @@ package server
 
 import (
 	"context"
-	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/pires/go-proxyproto"
 	"github.com/rs/zerolog"
 
 	"github.com/warren-mq/warren/broker"
@@ -44,51 +42,6 @@ func New(cfg Config, b *broker.Broker, log zerolog.Logger) *Server {
 		listeners: make(map[net.Listener]struct{}),
 		conns:     make(map[*conn]struct{}),
 	}
-}
-
-// ErrClosed is what Serve returns after Shutdown.
-var ErrClosed = errors.New("server is shut down")
-
-// Serve accepts connections until the listener fails or the server is shut down, which closes the listener.
-func (s *Server) Serve(l net.Listener) error {
-	if s.cfg.ProxyProtocol {
-		l = &proxyproto.Listener{
-			Listener:          l,
-			ReadHeaderTimeout: s.cfg.HandshakeTimeout,
-			ConnPolicy: func(proxyproto.ConnPolicyOptions) (proxyproto.Policy, error) {
-				return proxyproto.REQUIRE, nil
-			},
-		}
-	}
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
-		l.Close()
-		return ErrClosed
-	}
-	s.listeners[l] = struct{}{}
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		delete(s.listeners, l)
-		s.mu.Unlock()
-	}()
-	for {
-		c, err := l.Accept()
-		if err != nil {
-			return s.acceptError(err)
-		}
-		s.start(c)
-	}
-}
-
-func (s *Server) acceptError(err error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return ErrClosed
-	}
-	return err
 }
 
 // Listeners lists the addresses that are listened on.
@@ -167,14 +120,7 @@ func (s *Server) isEnding() bool {
 
 // pause keeps a client that failed for a while, unless too many are kept already or the server ends.
 func (s *Server) pause(d time.Duration) {
-	s.pausingWhile(func() {
-		t := time.NewTimer(d)
-		defer t.Stop()
-		select {
-		case <-t.C:
-		case <-s.ending:
-		}
-	})
+	s.pausingWhile(func() { s.sleep(d) })
 }
 
 // pausingWhile runs wait, unless too many connections wait for their end already.
