@@ -212,6 +212,14 @@ func (c *client) expectEnd() {
 	}
 }
 
+// close ends the connection in good order: what it held is given back when it returns.
+func (c *client) close() {
+	c.t.Helper()
+	c.send(0, &amqp.ConnectionClose{ReplyCode: 200})
+	c.expect(0, &amqp.ConnectionCloseOk{})
+	c.socket.Close()
+}
+
 // ping makes sure that channel 1 works.
 func (c *client) ping() {
 	c.t.Helper()
