@@ -22,9 +22,7 @@ type channel struct {
 
 	// Publishes of the batch, told to others once it is settled.
 	published, routedNowhere, returned uint64
-	inBatch                            bool   // in conn.pubs
-	confirmTag                         uint64 // of the last publish in confirm mode
-	confirmedTag                       uint64 // the last one that was confirmed
+	inBatch                            bool // in conn.pubs
 
 	confirm, transactional atomic.Bool
 	committing             atomic.Bool // tx.commit waits for the disk
@@ -33,6 +31,8 @@ type channel struct {
 
 	// Guarded by the outbox's lock:
 	waiting        []commitWait // what is told when commits are durable, in order
+	confirmTag     uint64       // of the last publish in confirm mode
+	confirmedTag   uint64       // the last one that was confirmed
 	ending         bool         // no cancel notifications any more
 	consumers      map[string]*consumer
 	prefetch       uint16 // of consumers that start from now on

@@ -116,12 +116,16 @@ func (ch *channel) get(m *amqp.BasicGet) error {
 		}
 		c.leave(true)
 		c.endBatch()
+		var forced error
 		select {
 		case <-wait:
 		case <-c.forced:
-			return c.force.Load()
+			forced = c.force.Load()
 		}
 		c.enter()
+		if forced != nil {
+			return forced
+		}
 	}
 	c.out.mu.Lock()
 	ch.stats.GotEmpty++

@@ -35,9 +35,9 @@ func (ch *channel) batchSettled(commit storage.Commit) {
 	if !ch.confirm.Load() {
 		return
 	}
-	ch.confirmTag += n
 	out := ch.conn.out
 	out.lock()
+	ch.confirmTag += n
 	if commit == 0 && len(ch.waiting) == 0 {
 		ch.sendConfirm(ch.confirmTag)
 		out.mu.Unlock()
