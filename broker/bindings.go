@@ -78,7 +78,9 @@ func (s *Session) bind(kind, destination, source, key string, args amqp.Table) e
 		vh.putBinding(b)
 		s.changed(durableBinding(b))
 		vh.changed()
+		return nil
 	}
+	s.found(durableBinding(x.Find(to, key, args)))
 	return nil
 }
 
@@ -100,13 +102,14 @@ func (s *Session) unbind(kind, destination, source, key string, args amqp.Table)
 	vh := s.vhost
 	vh.mu.Lock()
 	defer vh.mu.Unlock()
+	s.found(true) // nothing is bound to or by what does not exist
 	x, ok := vh.Exchange(source)
 	if !ok {
 		return nil
 	}
 	to, err := s.destination(kind, destination)
 	if err != nil {
-		return nil // nothing is bound to what does not exist
+		return nil
 	}
 	b := x.Find(to, key, args)
 	if b == nil {

@@ -21,6 +21,7 @@ func (s *Session) DeclareExchange(c exchange.Config) error {
 	}
 	vh := s.vhost
 	if x, ok := vh.Exchange(c.Name); ok {
+		s.found(x.Durable())
 		return x.Equivalent(c)
 	}
 	x, err := s.newExchange(c)
@@ -30,6 +31,7 @@ func (s *Session) DeclareExchange(c exchange.Config) error {
 	vh.mu.Lock()
 	defer vh.mu.Unlock()
 	if rival, ok := vh.Exchange(c.Name); ok { // declared by somebody else meanwhile
+		s.found(rival.Durable())
 		return rival.Equivalent(c)
 	}
 	vh.exchanges.add(c.Name, x)
@@ -88,6 +90,7 @@ func (s *Session) DeleteExchange(name string, ifUnused bool) error {
 	defer vh.mu.Unlock()
 	x, ok := vh.Exchange(name)
 	if !ok {
+		s.found(true)
 		return nil
 	}
 	if ifUnused && x.BindingCount() > 0 {

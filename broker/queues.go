@@ -58,6 +58,7 @@ func (s *Session) DeclareQueue(d QueueDeclaration) (*Queue, error) {
 			if err := s.redeclare(q, c); err != nil {
 				return nil, err
 			}
+			s.found(q.Durable())
 			q.used()
 			return q, nil
 		}
@@ -162,6 +163,7 @@ func (s *Session) DeleteQueue(name string, ifUnused, ifEmpty bool, fx *Effects) 
 	}
 	q, ok := s.vhost.Queue(name)
 	if !ok || q.Closed() {
+		s.found(true)
 		return 0, nil
 	}
 	if err := s.mayAccess(q); err != nil {

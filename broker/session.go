@@ -45,7 +45,12 @@ func (s *Session) changed(durable bool) {
 	s.unsaved = s.unsaved || durable && s.broker.cfg.Store != nil
 }
 
-// Unsaved says whether durable definitions were changed since Saved: the answer to the client waits for their commit.
+// found notes that an answer rests on a definition which is there, or is not, because of somebody else, whose change
+// may not be on disk yet: what was answered with ok is true after any stop, whoever did it.
+func (s *Session) found(durable bool) { s.changed(durable) }
+
+// Unsaved says whether durable definitions were changed, or found to be as asked for, since Saved: the answer to the
+// client waits for their commit.
 func (s *Session) Unsaved() bool { return s.unsaved }
 
 // Saved forgets about the changes.
