@@ -18,10 +18,10 @@ const (
 	managers                     // any of the four tags
 	monitors                     // monitoring or administrator
 	administrators               // administrator
-	members                      // a manager who may open the vhost of the path, or an administrator
+	members                      // a manager who may open the vhost of the path, if it exists, or an administrator
 )
 
-var errNoCredentials = &fault{status: http.StatusUnauthorized}
+var errNoCredentials = &fault{status: http.StatusUnauthorized, login: true}
 
 func unauthorised(reason string) *fault {
 	return &fault{status: http.StatusUnauthorized, Name: "not_authorised", Reason: reason}
@@ -47,7 +47,7 @@ func (r *request) login() error {
 	if header == "" {
 		return errNoCredentials
 	}
-	failed := &fault{status: http.StatusUnauthorized, Name: "not_authorized", Reason: "Login failed"}
+	failed := &fault{status: http.StatusUnauthorized, login: true, Name: "not_authorized", Reason: "Login failed"}
 	name, password, ok := r.BasicAuth()
 	if !ok {
 		if scheme, _, _ := strings.Cut(header, " "); strings.EqualFold(scheme, "basic") {
@@ -93,10 +93,7 @@ func (r *request) authorise() error {
 		}
 	case members:
 		name := r.name("{vhost}")
-		if _, ok := r.server.broker.VHost(name); !ok {
-			return errNotFound
-		}
-		if !r.mayEnter(name) {
+		if _, ok := r.server.broker.VHost(name); ok && !r.mayEnter(name) {
 			return unauthorised("User not authorised to access virtual host")
 		}
 	}

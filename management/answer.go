@@ -11,6 +11,7 @@ import (
 // fault is a refusal as the client gets it. Without a name it has no body.
 type fault struct {
 	status int
+	login  bool   // another login may help
 	Name   string `json:"error"`
 	Reason string `json:"reason"`
 }
@@ -31,8 +32,13 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		s.log.Error().Err(err).Str("path", r.URL.Path).Msg("cannot answer an HTTP request")
 		f = &fault{status: http.StatusInternalServerError}
 	}
+	h := w.Header()
+	h.Del("Cache-Control")
 	if f.status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", `Basic realm="RabbitMQ Management"`)
+		h.Set("Vary", "origin")
+	}
+	if f.login {
+		h.Set("WWW-Authenticate", `Basic realm="RabbitMQ Management"`)
 	}
 	if f.Name == "" {
 		w.WriteHeader(f.status)
@@ -43,9 +49,7 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 
 // answer sends what a handler returned, reduced to the columns that were asked for.
 func (s *Server) answer(w http.ResponseWriter, r *request, v any) {
-	h := w.Header()
-	h.Set("Cache-Control", "no-cache")
-	h.Set("Vary", "accept, accept-encoding, origin")
+	w.Header().Set("Cache-Control", "no-cache")
 	status := http.StatusOK
 	switch v := v.(type) {
 	case collection:

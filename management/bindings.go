@@ -71,40 +71,34 @@ func (s *Server) listBindings(r *request) (any, error) {
 	return listOf(all, func(b *exchange.Binding) any { return new(bindingOf(b)) }), nil
 }
 
+// listBindingsFrom lists what an exchange leads to. That of one that does not exist is empty, as are the lists below
+// (RabbitMQ 3.10.8 behaviour).
 func (s *Server) listBindingsFrom(r *request) (any, error) {
 	vh, err := r.vhost()
 	if err != nil {
 		return nil, err
 	}
-	x, err := r.exchange("{exchange}")
-	if err != nil {
-		return nil, err
+	x, ok := vh.Exchange(r.exchangeName("{exchange}"))
+	if !ok {
+		return bindingList(nil), nil
 	}
 	return bindingList(vh.Bindings(x)), nil
 }
 
-func (s *Server) listBindingsToExchange(r *request) (any, error) {
+// listBindingsTo lists what leads to a queue or exchange.
+func (s *Server) listBindingsTo(r *request) (any, error) {
 	vh, err := r.vhost()
 	if err != nil {
 		return nil, err
 	}
-	x, err := r.exchange("{exchange}")
-	if err != nil {
-		return nil, err
+	to, ok := r.destination(vh)
+	if !ok {
+		return bindingList(nil), nil
 	}
-	return bindingList(vh.BindingsTo(exchange.Destination{Exchange: x})), nil
+	return bindingList(vh.BindingsTo(to)), nil
 }
 
-func (s *Server) listBindingsToQueue(r *request) (any, error) {
-	q, err := r.queue()
-	if err != nil {
-		return nil, err
-	}
-	return bindingList(q.VHost().BindingsTo(exchange.Destination{Queue: q})), nil
-}
-
-// listBindingsBetween lists the bindings from an exchange to a queue or exchange. Where an end does not exist there are
-// none, which is no error (RabbitMQ 3.10.8 behaviour).
+// listBindingsBetween lists the bindings from an exchange to a queue or exchange.
 func (s *Server) listBindingsBetween(r *request) (any, error) {
 	all, err := r.bindingsBetween()
 	if err != nil {

@@ -59,12 +59,16 @@ func channelsOf(connections []broker.Connection) []openChannel {
 }
 
 func (s *Server) listChannels(r *request) (any, error) {
-	return pagedListOf(channelsOf(r.visibleConnections()), s.channelAny), nil
+	return pagedListOf(channelsOf(r.visibleConnections()), s.anyChannel), nil
 }
 
 // listChannelsOfVHost ignores page= (RabbitMQ 3.10.8 behaviour).
 func (s *Server) listChannelsOfVHost(r *request) (any, error) {
-	return listOf(channelsOf(r.visibleConnections()), s.channelAny), nil
+	connections, err := r.connectionsOfVHost()
+	if err != nil {
+		return nil, err
+	}
+	return listOf(channelsOf(connections), s.anyChannel), nil
 }
 
 func (s *Server) listChannelsOfConnection(r *request) (any, error) {
@@ -72,7 +76,7 @@ func (s *Server) listChannelsOfConnection(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return listOf(channelsOf([]broker.Connection{c}), s.channelAny), nil
+	return listOf(channelsOf([]broker.Connection{c}), s.anyChannel), nil
 }
 
 // getChannel finds a channel by its name, which is that of its connection and its number in brackets.
@@ -84,7 +88,7 @@ func (s *Server) getChannel(r *request) (any, error) {
 		return nil, errNotFound
 	}
 	if !r.maySee(c.Info().User) {
-		return nil, unauthorised("Not monitor user")
+		return nil, errNotYours
 	}
 	for _, ch := range channelsOf([]broker.Connection{c}) {
 		if ch.name() == name {
@@ -103,7 +107,7 @@ func channelName(c broker.Connection, number uint16) string {
 	return fmt.Sprintf("%s (%d)", c.Name(), number)
 }
 
-func (s *Server) channelAny(ch openChannel) any { return new(s.channelObject(&ch)) }
+func (s *Server) anyChannel(ch openChannel) any { return new(s.channelObject(&ch)) }
 
 func (s *Server) channelObject(ch *openChannel) channelObject {
 	r, changed := s.samples.channel(ch.connection, ch.Number)

@@ -1,6 +1,8 @@
 package management
 
 import (
+	"slices"
+
 	"github.com/warren-mq/warren/broker"
 )
 
@@ -64,28 +66,40 @@ func peerOf(c broker.Connection) peer {
 	return peer{Name: i.Name, PeerHost: i.PeerHost, PeerPort: i.PeerPort}
 }
 
-// visibleConnections are those that the user may see and, if the path names a vhost, that are in it.
+// visibleConnections are those that the user may see.
 func (r *request) visibleConnections() []broker.Connection {
-	vhost, ofVHost := "", r.hasName("{vhost}")
-	if ofVHost {
-		vhost = r.name("{vhost}")
+	all := r.server.broker.Connections()
+	if r.isMonitor() {
+		return all
 	}
-	var visible []broker.Connection
-	for _, c := range r.server.broker.Connections() {
-		if !ofVHost && r.isMonitor() {
-			visible = append(visible, c)
-			continue
-		}
-		if i := c.Info(); r.maySee(i.User) && (!ofVHost || i.VHost == vhost) {
-			visible = append(visible, c)
-		}
-	}
-	return visible
+	return slices.DeleteFunc(all, func(c broker.Connection) bool { return c.Info().User != r.user.Name })
 }
 
-func (s *Server) listConnections(r *request) (any, error) {
-	return pagedListOf(r.visibleConnections(), func(c broker.Connection) any { return new(s.connectionObject(c)) }), nil
+// connectionsOfVHost are those among them that are in the vhost of the path.
+func (r *request) connectionsOfVHost() ([]broker.Connection, error) {
+	vh, err := r.vhost()
+	if err != nil {
+		return nil, err
+	}
+	all := r.visibleConnections()
+	return slices.DeleteFunc(all, func(c broker.Connection) bool { return c.Info().VHost != vh.Name() }), nil
 }
+
+var errNotYours = unauthorised("User not authorised to access object")
+
+func (s *Server) listConnections(r *request) (any, error) {
+	return pagedListOf(r.visibleConnections(), s.anyConnection), nil
+}
+
+func (s *Server) listConnectionsOfVHost(r *request) (any, error) {
+	connections, err := r.connectionsOfVHost()
+	if err != nil {
+		return nil, err
+	}
+	return pagedListOf(connections, s.anyConnection), nil
+}
+
+func (s *Server) anyConnection(c broker.Connection) any { return new(s.connectionObject(c)) }
 
 func (s *Server) getConnection(r *request) (any, error) {
 	c, err := r.connection()
@@ -97,15 +111,14 @@ func (s *Server) getConnection(r *request) (any, error) {
 	return o, nil
 }
 
-// connection is the one that the path names. That of another user does not exist for somebody who is no monitor; where
-// RabbitMQ 3.10.8 has no such connection and the user is no monitor it fails with 500.
+// connection is the one that the path names.
 func (r *request) connection() (broker.Connection, error) {
 	c, ok := r.server.broker.Connection(r.name("{connection}"))
 	if !ok {
 		return nil, errNotFound
 	}
 	if !r.maySee(c.Info().User) {
-		return nil, unauthorised("Not monitor user")
+		return nil, errNotYours
 	}
 	return c, nil
 }

@@ -39,24 +39,15 @@ func (s *Server) listExchanges(r *request) (any, error) {
 }
 
 func (s *Server) getExchange(r *request) (any, error) {
-	x, err := r.exchange("{exchange}")
-	if err != nil {
-		return nil, err
-	}
-	return singleExchangeObject{exchangeObject: s.exchangeObject(x), Incoming: []any{}, Outgoing: []any{}}, nil
-}
-
-// exchange is the one that the path names.
-func (r *request) exchange(variable string) (*exchange.Exchange, error) {
 	vh, err := r.vhost()
 	if err != nil {
 		return nil, err
 	}
-	x, ok := vh.Exchange(r.exchangeName(variable))
+	x, ok := vh.Exchange(r.exchangeName("{exchange}"))
 	if !ok {
 		return nil, errNotFound
 	}
-	return x, nil
+	return singleExchangeObject{exchangeObject: s.exchangeObject(x), Incoming: []any{}, Outgoing: []any{}}, nil
 }
 
 func (s *Server) exchangeObject(x *exchange.Exchange) exchangeObject {

@@ -56,14 +56,14 @@ func (c *collection) writeAll(w http.ResponseWriter, q *query) {
 // writePage sends a page with the counts around it. An error means that nothing was sent.
 func (c *collection) writePage(w http.ResponseWriter, q *query, p *page) error {
 	chosen := c.arrange(q, p.name)
-	count := (len(chosen) + p.size - 1) / p.size
-	if p.number > max(count, 1) {
+	first := (p.number - 1) * p.size
+	if first > len(chosen) { // one empty page behind a full last one is no error (RabbitMQ 3.10.8 behaviour)
 		return &fault{
 			status: http.StatusBadRequest, Name: "page_out_of_range",
 			Reason: fmt.Sprintf("Page out of range, page: %d page size: %d, len: %d", p.number, p.size, len(chosen)),
 		}
 	}
-	first := min((p.number-1)*p.size, len(chosen))
+	count := (len(chosen) + p.size - 1) / p.size
 	items := chosen[first:min(first+p.size, len(chosen))]
 	out := newArrayWriter(w)
 	fmt.Fprintf(out.w, `{"filtered_count":%d,"item_count":%d,"page":%d,"page_count":%d,"page_size":%d,"total_count":%d,"items":`,

@@ -26,6 +26,7 @@ type page struct {
 const (
 	defaultPageSize = 100
 	maxPageSize     = 500
+	maxPage         = 1 << 31 // so that no product overflows
 )
 
 func parseQuery(u *url.URL) query {
@@ -55,7 +56,7 @@ func (q *query) page() (*page, error) {
 		}
 		size = strconv.Itoa(p.size)
 	}
-	if p.number < 1 || p.size < 1 || p.size > maxPageSize {
+	if p.number < 1 || p.number > maxPage || p.size < 1 || p.size > maxPageSize {
 		return nil, &fault{
 			status: http.StatusBadRequest, Name: "invalid_pagination_parameters",
 			Reason: fmt.Sprintf("Invalid pagination parameters: page number %d, page size %s", p.number, size),

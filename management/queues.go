@@ -72,9 +72,13 @@ func (s *Server) listQueues(r *request) (any, error) {
 }
 
 func (s *Server) getQueue(r *request) (any, error) {
-	q, err := r.queue()
+	vh, err := r.vhost()
 	if err != nil {
 		return nil, err
+	}
+	q, ok := vh.Queue(r.name("{queue}"))
+	if !ok {
+		return nil, errNotFound
 	}
 	o := singleQueueObject{queueObject: s.queueObject(q), ConsumerDetails: []any{}, Incoming: []any{}, Deliveries: []any{}}
 	if c, ok := q.Owner().(broker.Connection); ok {
@@ -86,19 +90,6 @@ func (s *Server) getQueue(r *request) (any, error) {
 		}
 	}
 	return o, nil
-}
-
-// queue is the one that the path names.
-func (r *request) queue() (*broker.Queue, error) {
-	vh, err := r.vhost()
-	if err != nil {
-		return nil, err
-	}
-	q, ok := vh.Queue(r.name("{queue}"))
-	if !ok {
-		return nil, errNotFound
-	}
-	return q, nil
 }
 
 func (s *Server) queueObject(q *broker.Queue) queueObject {

@@ -111,6 +111,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, to *route, path [
 		s.refuse(w, r, err)
 		return
 	}
+	if to.access != anybody {
+		w.Header().Set("Vary", "accept, accept-encoding, origin")
+	}
 	if deletes {
 		if err := to.delete(req); err != nil {
 			s.refuse(w, r, err)

@@ -15,7 +15,7 @@ func (s *Server) table() []route {
 
 		{pattern: "/vhosts", access: managers, get: s.listVHosts},
 		{pattern: "/vhosts/{vhost}", access: administrators, get: s.getVHost},
-		{pattern: "/vhosts/{vhost}/connections", access: members, get: s.listConnections},
+		{pattern: "/vhosts/{vhost}/connections", access: members, get: s.listConnectionsOfVHost},
 		{pattern: "/vhosts/{vhost}/channels", access: members, get: s.listChannelsOfVHost},
 
 		{pattern: "/connections", access: managers, get: s.listConnections},
@@ -30,11 +30,11 @@ func (s *Server) table() []route {
 		{pattern: "/exchanges/{vhost}", access: members, get: s.listExchanges},
 		{pattern: "/exchanges/{vhost}/{exchange}", access: members, get: s.getExchange},
 		{pattern: "/exchanges/{vhost}/{exchange}/bindings/source", access: members, get: s.listBindingsFrom},
-		{pattern: "/exchanges/{vhost}/{exchange}/bindings/destination", access: members, get: s.listBindingsToExchange},
+		{pattern: "/exchanges/{vhost}/{exchange}/bindings/destination", access: members, get: s.listBindingsTo},
 		{pattern: "/queues", access: managers, get: s.listQueues},
 		{pattern: "/queues/{vhost}", access: members, get: s.listQueues},
 		{pattern: "/queues/{vhost}/{queue}", access: members, get: s.getQueue},
-		{pattern: "/queues/{vhost}/{queue}/bindings", access: members, get: s.listBindingsToQueue},
+		{pattern: "/queues/{vhost}/{queue}/bindings", access: members, get: s.listBindingsTo},
 		{pattern: "/bindings", access: managers, get: s.listBindings},
 		{pattern: "/bindings/{vhost}", access: members, get: s.listBindings},
 		{pattern: "/bindings/{vhost}/e/{source}/q/{queue}", access: members, get: s.listBindingsBetween},

@@ -98,7 +98,7 @@ func (c call) String() string { return cmp.Or(c.Method, http.MethodGet) + " " + 
 type reply struct {
 	Status  int               `json:"status"`
 	Headers map[string]string `json:"headers,omitempty"`
-	Body    json.RawMessage   `json:"body,omitempty"`
+	Body    string            `json:"body,omitempty"`
 }
 
 // comparedHeaders are those whose values count. The others differ by server, date and length.
@@ -135,17 +135,10 @@ func (b *target) do(t *testing.T, c call) reply {
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	check(t, err)
-	a := reply{Status: resp.StatusCode, Headers: map[string]string{}}
+	a := reply{Status: resp.StatusCode, Headers: map[string]string{}, Body: string(text)}
 	for _, name := range comparedHeaders {
 		if v := resp.Header.Get(name); v != "" {
 			a.Headers[name] = v
-		}
-	}
-	if len(text) > 0 {
-		a.Body = text
-		if !json.Valid(text) {
-			a.Body, err = json.Marshal(string(text))
-			check(t, err)
 		}
 	}
 	return a

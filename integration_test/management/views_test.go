@@ -103,13 +103,13 @@ func (s *scenario) fetch(t *testing.T, v view) any {
 }
 
 // normalise writes stable names for those that hold ports or the host's name.
-func (s *scenario) normalise(t *testing.T, text []byte) []byte {
+func (s *scenario) normalise(t *testing.T, text string) []byte {
 	node := s.node(t)
 	_, host, _ := strings.Cut(node, "@")
 	return []byte(strings.NewReplacer(
 		s.publisher, "PUBLISHER", s.worker, "WORKER", s.other, "OTHER",
 		node, "NODE", s.cluster(t), "CLUSTER", "@"+host, "@HOST",
-	).Replace(string(text)))
+	).Replace(text))
 }
 
 func (s *scenario) node(t *testing.T) string    { return s.text(t, "/api/overview", "node") }
@@ -118,7 +118,7 @@ func (s *scenario) cluster(t *testing.T) string { return s.text(t, "/api/cluster
 func (s *scenario) text(t *testing.T, path, field string) string {
 	t.Helper()
 	var o map[string]any
-	check(t, json.Unmarshal(s.target.do(t, call{Path: path + "?columns=" + field}).Body, &o))
+	check(t, json.Unmarshal([]byte(s.target.do(t, call{Path: path + "?columns=" + field}).Body), &o))
 	return o[field].(string)
 }
 
@@ -187,8 +187,8 @@ func TestObjectsAreRabbitMQsLive(t *testing.T) {
 	}
 }
 
-// TestRecordObjects writes down what a RabbitMQ shows.
-func TestRecordObjects(t *testing.T) {
+// TestRecord writes down what a RabbitMQ shows.
+func TestRecord(t *testing.T) {
 	if !*update {
 		t.Skip("not recording")
 	}
@@ -197,6 +197,7 @@ func TestRecordObjects(t *testing.T) {
 	for _, v := range views {
 		writeView(t, v, answers[v.name])
 	}
+	recordRefusals(t, s)
 }
 
 // settled asks for all views until RabbitMQ, which counts with a delay of some seconds, shows nothing new any more.
