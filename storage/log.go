@@ -179,6 +179,7 @@ func (l *Log) Drop() {
 			l.pend().dropped = true
 			l.durable = false
 		}
+		l.closePaging()
 		l.store.forgetLog(l)
 	}
 }
