@@ -56,7 +56,8 @@ func (c *cursor) longlong() uint64 {
 	return v
 }
 
-// shortstrView returns a short string as a view of the arguments.
+// shortstrView returns a short string of any octets as a view of the arguments. RabbitMQ 3.10.8 asks for UTF-8 neither
+// in methods that carry content nor in properties.
 func (c *cursor) shortstrView() []byte {
 	if len(c.b) < 1 || len(c.b)-1 < int(c.b[0]) {
 		c.fail()
@@ -65,13 +66,16 @@ func (c *cursor) shortstrView() []byte {
 	end := 1 + int(c.b[0])
 	v := c.b[1:end:end]
 	c.b = c.b[end:]
-	if !utf8.Valid(v) && c.err == nil {
-		c.err = &Error{Code: FrameError, Reason: "Malformed UTF-8 in shortstr"}
-	}
 	return v
 }
 
-func (c *cursor) shortstr() string { return string(c.shortstrView()) }
+func (c *cursor) shortstr() string {
+	v := c.shortstrView()
+	if !utf8.Valid(v) && c.err == nil {
+		c.err = &Error{Code: FrameError, Reason: "Malformed UTF-8 in shortstr"}
+	}
+	return string(v)
+}
 
 // longstrView returns a long string as a view of the arguments.
 func (c *cursor) longstrView() []byte {
@@ -135,18 +139,6 @@ func cutLong(b []byte) (v, rest []byte, ok bool) {
 
 // cut returns at most n octets of b: what a reply text cannot hold is not worth rendering.
 func cut(b []byte, n int) []byte { return b[:min(n, len(b))] }
-
-// octets returns a short string of any bytes, as properties have them, as a view.
-func (c *cursor) octets() []byte {
-	if len(c.b) < 1 || len(c.b)-1 < int(c.b[0]) {
-		c.fail()
-		return nil
-	}
-	end := 1 + int(c.b[0])
-	v := c.b[1:end:end]
-	c.b = c.b[end:]
-	return v
-}
 
 // rawTable returns a checked table as a view.
 func (c *cursor) rawTable() RawTable {

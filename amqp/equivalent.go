@@ -2,9 +2,9 @@ package amqp
 
 import "bytes"
 
-// Equivalent tells whether two arguments count as the same when a queue or exchange is declared again and when headers
-// are matched (RabbitMQ 3.10.8 behaviour): integers of any size compare by value, and so do floats of any size; all
-// else must have the same type and value. Within arrays and tables types must match exactly.
+// Equivalent tells whether two arguments are of the same class and equal (RabbitMQ 3.10.8 behaviour): integers of any
+// size compare by value, and so do floats of any size; all else must have the same type and value. A decimal equals no
+// integer. Within arrays and tables, whose order counts, types must match exactly.
 func Equivalent(a, b any) bool {
 	if x, ok := Integer(a); ok {
 		y, ok := Integer(b)

@@ -1,34 +1,50 @@
 package amqp
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // The texts are those of RabbitMQ 3.10.8, which prints Erlang terms into them.
 
 // snippetSize is how many octets of a payload are shown.
 const snippetSize = 16
 
-func describeFrame(typ byte, payload []byte) string {
+// describeFrame tells type and first octets, and at which column the text ends: what Erlang prints behind it depends
+// on that.
+func describeFrame(typ byte, payload []byte) (text string, column int) {
 	share := "all"
 	if len(payload) > snippetSize {
 		share, payload = "first 16", payload[:snippetSize]
 	}
-	return fmt.Sprintf("type %d, %s octets = %s", typ, share, ErlangBinary(payload))
+	text = fmt.Sprintf("type %d, %s octets = ", typ, share)
+	text += erlangBinaryAt(len(text), payload)
+	return text, len(text) - (strings.LastIndexByte(text, '\n') + 1)
 }
 
-func frameError(typ byte, payload []byte, term string) *Error {
-	return Errorf(FrameError, "%s: %s", describeFrame(typ, payload), term)
+func unknownFrame(typ byte, payload []byte) *Error {
+	text, _ := describeFrame(typ, payload)
+	return Errorf(FrameError, "%s: unknown_frame", text)
 }
 
-func unknownFrame(typ byte, payload []byte) *Error { return frameError(typ, payload, "unknown_frame") }
+// UnexpectedFrameError is UNEXPECTED_FRAME for a frame that is out of place in the session.
+func UnexpectedFrameError(f Frame) *Error { return unexpectedFrame(f.Type, f.Payload) }
 
 func unexpectedFrame(typ byte, payload []byte) *Error {
-	return Errorf(UnexpectedFrame, "%s", describeFrame(typ, payload))
+	text, _ := describeFrame(typ, payload)
+	return Errorf(UnexpectedFrame, "%s", text)
 }
 
 func frameTooLarge(typ byte, size, frameMax uint32) *Error {
-	return frameError(typ, nil, fmt.Sprintf("{frame_too_large,%d,%d}", size, int64(frameMax)-FrameOverhead))
+	text, _ := describeFrame(typ, nil)
+	return Errorf(FrameError, "%s: {frame_too_large,%d,%d}", text, size, int64(frameMax)-FrameOverhead)
 }
 
 func invalidFrameEnd(typ byte, payload []byte, end byte) *Error {
-	return frameError(typ, payload, fmt.Sprintf("{invalid_frame_end_marker,%d}", end))
+	text, column := describeFrame(typ, payload)
+	term := fmt.Sprintf("{invalid_frame_end_marker,%d}", end)
+	if column += len(": "); len(term) >= erlangLine-1-column {
+		term = fmt.Sprintf("{invalid_frame_end_marker,\n%*s%d}", column+1, "", end)
+	}
+	return Errorf(FrameError, "%s: %s", text, term)
 }

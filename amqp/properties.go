@@ -62,10 +62,10 @@ func (p *Properties) Decode(wire []byte) error {
 
 func (p *Properties) decode(c *cursor) {
 	if p.Has(FlagContentType) {
-		p.ContentType = c.octets()
+		p.ContentType = c.shortstrView()
 	}
 	if p.Has(FlagContentEncoding) {
-		p.ContentEncoding = c.octets()
+		p.ContentEncoding = c.shortstrView()
 	}
 	if p.Has(FlagHeaders) {
 		p.Headers = c.rawTable()
@@ -77,31 +77,31 @@ func (p *Properties) decode(c *cursor) {
 		p.Priority = c.octet()
 	}
 	if p.Has(FlagCorrelationID) {
-		p.CorrelationID = c.octets()
+		p.CorrelationID = c.shortstrView()
 	}
 	if p.Has(FlagReplyTo) {
-		p.ReplyTo = c.octets()
+		p.ReplyTo = c.shortstrView()
 	}
 	if p.Has(FlagExpiration) {
-		p.Expiration = c.octets()
+		p.Expiration = c.shortstrView()
 	}
 	if p.Has(FlagMessageID) {
-		p.MessageID = c.octets()
+		p.MessageID = c.shortstrView()
 	}
 	if p.Has(FlagTimestamp) {
 		p.Timestamp = c.longlong()
 	}
 	if p.Has(FlagType) {
-		p.Type = c.octets()
+		p.Type = c.shortstrView()
 	}
 	if p.Has(FlagUserID) {
-		p.UserID = c.octets()
+		p.UserID = c.shortstrView()
 	}
 	if p.Has(FlagAppID) {
-		p.AppID = c.octets()
+		p.AppID = c.shortstrView()
 	}
 	if p.Has(FlagClusterID) {
-		p.ClusterID = c.octets()
+		p.ClusterID = c.shortstrView()
 	}
 }
 

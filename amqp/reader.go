@@ -23,6 +23,8 @@ type Reader struct {
 	buf    []byte // nil while given back; from bufferPool if it has the size of one
 	start  int    // of what is not yet parsed
 	end    int    // of what has been read
+	short  bool   // the last read did not fill the buffer, so the next one may block
+	parked []byte // an incomplete frame while buf is given back
 	err    error  // of a read that also brought bytes; due at the next Fill
 	empty  int    // reads in a row that brought nothing
 	limit  uint32 // largest payload accepted
@@ -35,13 +37,17 @@ const readBufferSize = 136 << 10
 
 var bufferPool = sync.Pool{New: func() any { return new([readBufferSize]byte) }}
 
+// parkedMax is the largest incomplete frame that is put aside while the buffer is given back: until connection.tune, any.
+const parkedMax = FrameMinSize
+
 // maxEmptyReads is how often src may return nothing and no error before Fill gives up.
 const maxEmptyReads = 100
 
 // NewReader returns a Reader of src that refuses frames whose payload is larger than frameMax; 0 means no limit.
 // RabbitMQ 3.10.8 accepts frame_max itself as payload size, eight octets more than the specification.
 //
-// If src has a method WaitReadable() error that returns when a read will not block, an idle Reader keeps no buffer.
+// If src has a method WaitReadable() error that returns when a read will not block, a Reader that waits keeps no buffer:
+// neither an idle connection nor one that stalls early in a frame costs more than what it has sent.
 func NewReader(src io.Reader, frameMax uint32) *Reader {
 	r := &Reader{src: src}
 	r.waiter, _ = src.(interface{ WaitReadable() error })
@@ -103,14 +109,17 @@ func (r *Reader) ReadProtocolHeader() (header [8]byte, err error) {
 // Fill reads once from src, behind what is buffered. All frames returned by Next become invalid. It returns what the
 // read returned; an error that comes with bytes is kept for the next call.
 func (r *Reader) Fill() error {
-	if r.err != nil {
-		return r.err
+	if err := r.err; err != nil {
+		r.err = nil
+		return err
 	}
 	if err := r.makeRoom(); err != nil {
 		return err
 	}
-	n, err := r.src.Read(r.buf[r.end:])
+	room := r.buf[r.end:]
+	n, err := r.src.Read(room)
 	r.end += n
+	r.short = n < len(room)
 	if n > 0 {
 		r.empty, r.err = 0, err
 		return nil
@@ -127,6 +136,9 @@ func (r *Reader) Fill() error {
 func (r *Reader) makeRoom() error {
 	if r.start == r.end {
 		return r.refresh()
+	}
+	if r.waiter != nil && r.short && r.Buffered() <= parkedMax {
+		return r.park()
 	}
 	if r.start > 0 {
 		// Moving costs at most one incomplete frame per read, and makes the read as large as it can be.
@@ -152,6 +164,16 @@ func (r *Reader) refresh() error {
 		r.buf = bufferPool.Get().(*[readBufferSize]byte)[:]
 	}
 	return nil
+}
+
+// park puts an incomplete frame aside and gives the buffer back while it waits for the rest.
+func (r *Reader) park() error {
+	r.parked = append(r.parked[:0], r.buf[r.start:r.end]...)
+	r.Release()
+	err := r.waiter.WaitReadable()
+	r.buf = bufferPool.Get().(*[readBufferSize]byte)[:]
+	r.end = copy(r.buf, r.parked)
+	return err
 }
 
 // grow doubles a buffer that is full with an incomplete frame, up to what the frame takes. It fails if the frame is

@@ -46,7 +46,8 @@ func plain(response []byte) (user, password string, err error) {
 	return string(parts[1]), string(parts[2]), nil
 }
 
-// amqplain reads a field table without its length, with the strings LOGIN and PASSWORD (spec 0-8's mechanism).
+// amqplain reads a field table without its length, with the strings LOGIN and PASSWORD (spec 0-8's mechanism). A value
+// of another type is a wrong password, not a malformed response (3.10.8).
 func amqplain(response []byte) (user, password string, err error) {
 	table, err := amqp.RawTable(response).Decode()
 	if err != nil {
@@ -70,5 +71,6 @@ func text(t amqp.Table, name string) (string, bool) {
 	case amqp.Binary:
 		return string(v), true
 	}
-	return "", false
+	_, ok := t.Get(name)
+	return "", ok
 }

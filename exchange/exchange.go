@@ -20,6 +20,7 @@ type Config struct {
 	AutoDelete bool // goes with the last binding that it is the source of
 	Internal   bool // refuses publishes: reached through bindings, as alternate or dead-letter exchange only
 	Arguments  amqp.Table
+	User       string // who declares it; for listings, never compared
 }
 
 // Predeclared are the exchanges that exist in every vhost from its creation on. The default exchange, whose name is
@@ -81,6 +82,9 @@ func (x *Exchange) Durable() bool         { return x.config.Durable }
 func (x *Exchange) AutoDelete() bool      { return x.config.AutoDelete }
 func (x *Exchange) Internal() bool        { return x.config.Internal }
 func (x *Exchange) Arguments() amqp.Table { return x.config.Arguments }
+
+// User is who declared the exchange; "" for the predeclared ones.
+func (x *Exchange) User() string { return x.config.User }
 
 // AlternateExchange returns the argument alternate-exchange, "" when there is none. The default exchange cannot be an
 // alternate: RabbitMQ accepts the empty name and routes nothing.

@@ -56,6 +56,10 @@ type routes interface {
 // else in an exchange.declare.
 func CheckType(name string) error {
 	if kinds[name] == nil {
+		if name == "" {
+			// RabbitMQ says so of names that its runtime knows for something else; the empty one always is.
+			return amqp.Errorf(amqp.CommandInvalid, "invalid exchange type ''")
+		}
 		return amqp.Errorf(amqp.CommandInvalid, "unknown exchange type '%s'", name)
 	}
 	return nil

@@ -44,12 +44,13 @@ func term(v any) string {
 
 // float prints the shortest digits that give f again, with at least one behind the point, as Erlang does.
 func float(f float64) string {
-	s := strconv.FormatFloat(f, 'g', -1, 64)
-	if strings.ContainsAny(s, ".IN") {
-		return s
+	digits, exponent, scientific := strings.Cut(strconv.FormatFloat(f, 'g', -1, 64), "e")
+	if !strings.Contains(digits, ".") {
+		digits += ".0"
 	}
-	if mantissa, exponent, ok := strings.Cut(s, "e"); ok {
-		return mantissa + ".0e" + exponent
+	if !scientific {
+		return digits
 	}
-	return s + ".0"
+	n, _ := strconv.Atoi(exponent) // FormatFloat wrote it
+	return digits + "e" + strconv.Itoa(n)
 }

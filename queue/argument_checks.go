@@ -13,8 +13,7 @@ import (
 // reasons and braces are Erlang terms.
 type argumentCheck func(v any, args amqp.Table) (reason string)
 
-// declareArguments are the checks in RabbitMQ's order. An argument without a check (x-delivery-limit,
-// x-queue-master-locator) takes any value.
+// declareArguments are the checks in RabbitMQ's order. An argument without a check (x-delivery-limit) takes any value.
 var declareArguments = []struct {
 	name  string
 	check argumentCheck
@@ -34,6 +33,7 @@ var declareArguments = []struct {
 	{"x-queue-version", checkQueueVersion},
 	{"x-single-active-consumer", checkBool},
 	{"x-quorum-initial-group-size", checkPositive},
+	{"x-queue-master-locator", checkString}, // 3.10.8 crashes (541) over what is no string
 	{"x-queue-leader-locator", oneOf("invalid_queue_locator_arg", "client-local", "balanced", "random", "least-leaders")},
 }
 

@@ -10,10 +10,7 @@ func (q *Queue) Purge(_ *Effects) (ready int) {
 		return 0
 	}
 	log, end := q.mu.log, q.mu.log.Next()
-	for _, seq := range q.mu.returned {
-		log.Gone(seq)
-	}
-	q.mu.returned.clear()
+	q.mu.returned.clear(log.Gone)
 	for ; q.mu.cursor < end; q.mu.cursor++ {
 		log.Gone(q.mu.cursor)
 	}
@@ -27,7 +24,8 @@ func (q *Queue) Purge(_ *Effects) (ready int) {
 // refused by quorum queues (540). It returns how many messages were ready. The check and the closing are one step:
 // a refused Delete changes nothing.
 //
-// To delete again what was deleted meanwhile is no error; fx.Deleted is set by one call only.
+// To delete again what was deleted meanwhile is no error. fx.Cancelled gets its subscriptions; fx.Deleted is not set,
+// since the caller knows.
 func (q *Queue) Delete(ifUnused, ifEmpty bool, fx *Effects) (ready int, err error) {
 	if err := q.checkDeleteConditions(ifUnused, ifEmpty); err != nil {
 		return 0, err
@@ -65,15 +63,25 @@ func (q *Queue) checkDeleteConditions(ifUnused, ifEmpty bool) error {
 // closeLocked ends the queue. Later publishes and settlements do nothing.
 func (q *Queue) closeLocked(fx *Effects) {
 	q.mu.closed = true
-	fx.Deleted = true
 	for _, s := range q.mu.subscriptions {
 		s.cancelled = true
 		q.mu.rings.leave(s)
 	}
 	fx.Cancelled = append(fx.Cancelled, q.mu.subscriptions...)
 	q.mu.subscriptions, q.mu.exclusive = nil, nil
-	q.mu.returned = nil
+	q.mu.returned = returned{}
 	q.mu.ready, q.mu.unacked = 0, 0
 	q.mu.readyBytes, q.mu.unackedBytes = 0, 0
 	q.mu.log.Drop()
+	if q.mu.arrival != nil {
+		close(q.mu.arrival)
+		q.mu.arrival = nil
+	}
+}
+
+// Closed reports whether the queue was deleted. The name may be taken again then.
+func (q *Queue) Closed() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.mu.closed
 }

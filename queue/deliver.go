@@ -30,8 +30,7 @@ func (q *Queue) deliverLocked(_ int64, fx *Effects) {
 	}
 	var run outboxRun
 	d := &fx.delivery
-	for q.mu.ready > 0 && q.mu.rings.top != nil {
-		q.headLocked(d, &fx.message)
+	for q.mu.ready > 0 && q.mu.rings.top != nil && q.headLocked(d, &fx.message) {
 		q.deliverHeadLocked(d, &run, fx)
 	}
 	run.end()
@@ -65,27 +64,39 @@ func (q *Queue) deliverHeadLocked(d *Delivery, run *outboxRun, fx *Effects) {
 	}
 }
 
-// headLocked sets d to the message that is next, which must exist. It stays ready.
-func (q *Queue) headLocked(d *Delivery, m *Message) {
+// headLocked sets d to the message that is next, which must exist. It stays ready. It returns false if the message
+// cannot be handed out yet; Ready is called when it can.
+func (q *Queue) headLocked(d *Delivery, m *Message) bool {
 	var rec []byte
-	if d.Redelivered = len(q.mu.returned) > 0; d.Redelivered {
-		d.Seq = q.mu.returned[0]
-		rec, _ = q.mu.log.At(d.Seq)
+	var ok bool
+	if d.Redelivered = q.mu.returned.len() > 0; d.Redelivered {
+		d.Seq = q.mu.returned.lowest()
+		rec, ok = q.mu.log.At(d.Seq)
 	} else {
-		rec = q.recordAtCursorLocked()
+		rec, ok = q.recordAtCursorLocked()
 		d.Seq = q.mu.cursor
+		d.Redelivered = d.Seq < q.mu.redelivered
+		ok = ok && q.mu.log.Deliver(d.Seq)
+	}
+	if !ok {
+		return false
 	}
 	if !decodeRecord(rec, m) {
 		panic(fmt.Sprintf("queue: record %d of %s is damaged", d.Seq, q.resource()))
 	}
 	d.Message = m
+	return true
 }
 
-// recordAtCursorLocked moves the cursor over records that are gone to the first live one.
-func (q *Queue) recordAtCursorLocked() []byte {
+// recordAtCursorLocked moves the cursor over records that are gone to the first live one, and returns it if it is in
+// memory.
+func (q *Queue) recordAtCursorLocked() (rec []byte, ok bool) {
 	for end := q.mu.log.Next(); q.mu.cursor < end; q.mu.cursor++ {
-		if rec, ok := q.mu.log.At(q.mu.cursor); ok {
-			return rec
+		if rec, ok = q.mu.log.At(q.mu.cursor); ok {
+			return rec, true
+		}
+		if q.mu.log.Live(q.mu.cursor) {
+			return nil, false
 		}
 	}
 	panic(fmt.Sprintf("queue: %s counts %d messages that its log does not have", q.resource(), q.mu.ready))
@@ -95,13 +106,17 @@ func (q *Queue) recordAtCursorLocked() []byte {
 func (q *Queue) takenLocked(d *Delivery, noAck bool) {
 	size := int64(len(d.Message.Body))
 	if d.Redelivered {
-		q.mu.returned.pop()
 		q.mu.counters.Redeliver++
+	}
+	if d.Seq < q.mu.cursor {
+		q.mu.returned.pop()
 	} else {
 		q.mu.cursor = d.Seq + 1
 	}
-	q.mu.ready--
-	q.mu.readyBytes -= size
+	q.mu.readyBytes = max(q.mu.readyBytes-size, 0)
+	if q.mu.ready--; q.mu.ready == 0 {
+		q.mu.readyBytes = 0
+	}
 	if noAck {
 		q.mu.log.Gone(d.Seq)
 		return
@@ -111,18 +126,26 @@ func (q *Queue) takenLocked(d *Delivery, noAck bool) {
 }
 
 // Get hands the first message to c, if one is ready (basic.get). It takes no part in round robin and credit.
-func (q *Queue) Get(c Consumer, noAck bool, _ int64, fx *Effects) (ok bool) {
+//
+// If the message has to be waited for, wait is closed when it is worth asking again.
+func (q *Queue) Get(c Consumer, noAck bool, _ int64, fx *Effects) (ok bool, wait <-chan struct{}) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.mu.closed {
-		return false
+		return false, nil
 	}
 	if q.mu.ready == 0 {
 		q.mu.counters.GetEmpty++
-		return false
+		return false, nil
 	}
 	d := &fx.delivery
-	q.headLocked(d, &fx.message)
+	if !q.headLocked(d, &fx.message) {
+		fx.done()
+		if q.mu.arrival == nil {
+			q.mu.arrival = make(chan struct{})
+		}
+		return false, q.mu.arrival
+	}
 	d.Subscription, d.Ready = nil, uint32(q.mu.ready-1)
 	c.Acquire()
 	ok = c.Deliver(d)
@@ -137,5 +160,20 @@ func (q *Queue) Get(c Consumer, noAck bool, _ int64, fx *Effects) (ok bool) {
 		q.takenLocked(d, noAck)
 	}
 	fx.done()
-	return ok
+	return ok, nil
+}
+
+// Ready tells that a message which had to be waited for may be there. What can be delivered now is.
+func (q *Queue) Ready(now int64, fx *Effects) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.mu.arrival != nil {
+		close(q.mu.arrival)
+		q.mu.arrival = nil
+	}
+	if q.mu.closed {
+		return
+	}
+	q.deliverLocked(now, fx)
+	fx.done()
 }

@@ -13,9 +13,12 @@ type Effects struct {
 	// basic.cancel (RabbitMQ's consumer_cancel_notify).
 	Cancelled []*Subscription
 
-	// Deleted says that this call closed the queue (Delete, or Cancel of the last consumer of an auto-delete
-	// queue). It is set by one call in the life of a queue; that caller takes the queue out of the topology.
+	// Deleted says that the call closed the queue of its own accord: an auto-delete queue lost its last consumer.
+	// The caller takes it out of the topology.
 	Deleted bool
+
+	// Durable says that something was appended that must survive a crash: it is safe with the next commit.
+	Durable bool
 
 	// Refused holds the indices of publishes that the queue refused; their publisher gets a basic.nack.
 	Refused []int32
@@ -30,7 +33,7 @@ func (fx *Effects) Reset() {
 	clear(fx.Wake)
 	clear(fx.Cancelled)
 	fx.Wake, fx.Cancelled, fx.Refused = fx.Wake[:0], fx.Cancelled[:0], fx.Refused[:0]
-	fx.Deleted = false
+	fx.Deleted, fx.Durable = false, false
 }
 
 // touch notes that s got a message in this call.

@@ -9,9 +9,17 @@ type Log interface {
 	// may append further records meanwhile. A record that is not persistent need not survive a restart.
 	Append(size int, persistent bool) (seq uint64, record []byte)
 
-	// At returns a record, and false if it is gone. The view is valid until the record is gone or the queue's lock
-	// is released.
+	// At returns a record. It returns false if the record is gone, and also if it is Live but not in memory: then it
+	// has been asked for, and the queue's Ready is called when it has come. The view is valid until the record is gone
+	// or the queue's lock is released.
 	At(seq uint64) (record []byte, ok bool)
+	// Size is the size of a live record in bytes; of one that is not in memory, about.
+	Size(seq uint64) int
+	// Deliver asks whether a record may be handed out now, so that after a crash it would come back flagged as
+	// redelivered. If not, the queue's Ready is called when it may.
+	Deliver(seq uint64) bool
+	// DeliveredUpTo is the mark below which records may have been handed out before the log was opened.
+	DeliveredUpTo() uint64
 
 	// Gone removes a record: acked, dropped, expired or purged.
 	Gone(seq uint64)
@@ -22,6 +30,9 @@ type Log interface {
 
 	// Live reports whether the record is still there.
 	Live(seq uint64) bool
+	// Count is the number of live records, and LiveBytes their size.
+	Count() int
+	LiveBytes() int64
 
 	// Drop removes all records for good: the queue was deleted.
 	Drop()

@@ -13,21 +13,24 @@ func (q *Queue) Publish(now int64, msgs []Message, idx []int32, fx *Effects) {
 	}
 	q.mu.counters.Publish += uint64(len(idx))
 	// By the invariant nothing is ready while someone can take a message, so what is published now is next.
-	if q.mu.rings.top != nil {
+	// Unless what is ready has to be waited for: that must not be overtaken.
+	if q.mu.rings.top != nil && q.mu.ready == 0 {
 		idx = idx[q.deliverStraightLocked(msgs, idx, fx):]
 		fx.done()
 	}
 	for _, i := range idx {
 		m := &msgs[i]
-		q.appendLocked(m)
+		q.appendLocked(m, fx)
 		q.mu.ready++
 		q.mu.readyBytes += int64(len(m.Body))
 	}
 }
 
 // appendLocked writes m to the end of the log.
-func (q *Queue) appendLocked(m *Message) (seq uint64) {
-	seq, rec := q.mu.log.Append(recordSize(m), m.Persistent)
+func (q *Queue) appendLocked(m *Message, fx *Effects) (seq uint64) {
+	durable := q.durable && (m.Persistent || q.kind == kindQuorum)
+	fx.Durable = fx.Durable || durable
+	seq, rec := q.mu.log.Append(recordSize(m), durable)
 	encodeRecord(rec, m)
 	return seq
 }
@@ -38,7 +41,7 @@ func (q *Queue) deliverStraightLocked(msgs []Message, idx []int32, fx *Effects) 
 	var run outboxRun
 	d := &fx.delivery
 	d.Redelivered = false
-	for q.mu.rings.top != nil && n < len(idx) {
+	for q.mu.rings.top != nil && n < len(idx) && q.mu.ready == 0 {
 		d.Message = &msgs[idx[n]]
 		q.deliverNewLocked(d, &run, fx)
 		n++
@@ -58,8 +61,11 @@ func (q *Queue) deliverNewLocked(d *Delivery, run *outboxRun, fx *Effects) {
 		}
 		s := top.head
 		if !appended && !s.options.NoAck {
-			d.Seq = q.appendLocked(d.Message)
+			d.Seq = q.appendLocked(d.Message, fx)
 			appended = true
+			if !q.mu.log.Deliver(d.Seq) {
+				break
+			}
 		}
 		run.hold(s)
 		d.Subscription = s
@@ -71,22 +77,23 @@ func (q *Queue) deliverNewLocked(d *Delivery, run *outboxRun, fx *Effects) {
 		if !s.touched {
 			fx.touch(s)
 		}
+		if appended {
+			q.mu.cursor = d.Seq + 1
+		}
 		if s.options.NoAck {
 			q.mu.counters.DeliverNoAck++
 			if appended {
 				q.mu.log.Gone(d.Seq)
-				q.mu.cursor = d.Seq + 1
 			}
 		} else {
 			q.mu.counters.Deliver++
 			q.mu.unacked++
 			q.mu.unackedBytes += int64(len(d.Message.Body))
-			q.mu.cursor = d.Seq + 1
 		}
 		return
 	}
 	if !appended {
-		q.appendLocked(d.Message)
+		q.appendLocked(d.Message, fx)
 	}
 	q.mu.ready++
 	q.mu.readyBytes += int64(len(d.Message.Body))

@@ -38,12 +38,15 @@ type Queue struct {
 		closed bool // deleted: nothing is taken or given any more
 
 		log          Log
-		cursor       uint64   // every live record from here on is ready and was never delivered
+		cursor       uint64   // every live record from here on is ready and was never delivered by this queue
+		redelivered  uint64   // records below it may have been delivered before the log was opened
 		returned     returned // ready records below the cursor
 		ready        int      // records in both
 		unacked      int      // records delivered and not settled
 		readyBytes   int64    // of bodies
 		unackedBytes int64
+
+		arrival chan struct{} // closed by Ready, for those who wait in Get; nil if nobody does
 
 		subscriptions []*Subscription // in order of arrival
 		rings         rings           // INVARIANT: no message is ready while a subscription is in one
@@ -53,7 +56,7 @@ type Queue struct {
 	}
 }
 
-// New makes a queue that keeps its messages in log. The configuration has passed CheckArguments. Exclusive queues
+// New makes a queue that keeps its messages in log; what is in there already is ready. The configuration has passed CheckArguments. Exclusive queues
 // are transient whatever was asked (RabbitMQ 3.10.8 behaviour).
 func New(c Config, log Log) *Queue {
 	q := &Queue{
@@ -63,7 +66,9 @@ func New(c Config, log Log) *Queue {
 		kind: kindOf(c.Arguments),
 	}
 	q.mu.log = log
-	q.mu.cursor = log.Next()
+	q.mu.cursor = log.First()
+	q.mu.redelivered = log.DeliveredUpTo()
+	q.mu.ready, q.mu.readyBytes = log.Count(), log.LiveBytes()
 	return q
 }
 

@@ -41,23 +41,33 @@ func (q *Queue) Settle(now int64, s *Settlement, fx *Effects) {
 // goneLocked drops unacked messages.
 func (q *Queue) goneLocked(seqs []uint64) {
 	for _, seq := range seqs {
-		if rec, ok := q.mu.log.At(seq); ok {
-			q.mu.unacked--
-			q.mu.unackedBytes -= bodySize(rec)
+		if q.mu.log.Live(seq) {
+			q.settledLocked(seq)
 			q.mu.log.Gone(seq)
 		}
 	}
 }
 
+// settledLocked takes a record out of the unacked ones and returns the size of its body. Of a record that is not in
+// memory the size is an estimate; so that this does not add up, the sums start over whenever nothing is left.
+func (q *Queue) settledLocked(seq uint64) (size int64) {
+	size = int64(q.mu.log.Size(seq))
+	if rec, ok := q.mu.log.At(seq); ok {
+		size = bodySize(rec)
+	}
+	q.mu.unackedBytes = max(q.mu.unackedBytes-size, 0)
+	if q.mu.unacked--; q.mu.unacked == 0 {
+		q.mu.unackedBytes = 0
+	}
+	return size
+}
+
 // requeueLocked makes unacked messages ready again.
 func (q *Queue) requeueLocked(seqs []uint64) {
 	for _, seq := range seqs {
-		if rec, ok := q.mu.log.At(seq); ok {
-			size := bodySize(rec)
-			q.mu.unacked--
-			q.mu.unackedBytes -= size
+		if q.mu.log.Live(seq) {
 			q.mu.ready++
-			q.mu.readyBytes += size
+			q.mu.readyBytes += q.settledLocked(seq)
 			q.mu.returned.push(seq)
 		}
 	}

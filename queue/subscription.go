@@ -130,6 +130,7 @@ func (q *Queue) Cancel(s *Subscription, fx *Effects) {
 		q.mu.exclusive = nil
 	}
 	if q.autoDelete && len(q.mu.subscriptions) == 0 {
+		fx.Deleted = true
 		q.closeLocked(fx)
 	}
 }

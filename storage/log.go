@@ -149,6 +149,30 @@ func (l *Log) First() uint64 {
 	return c.first + uint64(c.lowest())
 }
 
+// Count returns the number of live records. It looks at every chunk.
+func (l *Log) Count() int {
+	n := 0
+	for _, c := range l.sealed.all() {
+		n += c.liveCount
+	}
+	if l.tail != nil {
+		n += l.tail.liveCount
+	}
+	return n
+}
+
+// LiveBytes returns the size of the live records.
+func (l *Log) LiveBytes() int64 { return l.liveBytes }
+
+// Size returns the size of a live record; about, if it is not in memory.
+func (l *Log) Size(seq uint64) int {
+	c, _ := l.find(seq)
+	if c == nil {
+		return 0
+	}
+	return c.size(int(seq - c.first))
+}
+
 // Next returns the sequence number that the next Append will give.
 func (l *Log) Next() uint64 { return l.next }
 

@@ -147,12 +147,7 @@ func (e *emitter) methodTable(s *Spec) {
 	for m := range s.methods {
 		e.p("case %sID: return new(%s), true", m.goName(), m.goName())
 	}
-	e.p("}\nreturn nil, false\n}\n")
-	e.p("// methodIDs lists all methods by class and id.\nvar methodIDs = [...]MethodID{")
-	for m := range s.methods {
-		e.p("%sID,", m.goName())
-	}
-	e.p("}")
+	e.p("}\nreturn nil, false\n}")
 }
 
 // methods yields all methods of all classes.

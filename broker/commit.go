@@ -1,0 +1,147 @@
+package broker
+
+import (
+	"sync"
+	"time"
+
+	"github.com/warren-mq/warren/storage"
+)
+
+// Enter begins a piece of work that may change queues or definitions, and names the commit that its changes are part
+// of; Leave ends it. In between nobody waits for anything, and nobody enters again. Without a store there is nothing
+// to commit, and the number is 0.
+func (b *Broker) Enter() storage.Commit {
+	if b.cfg.Store == nil {
+		return 0
+	}
+	return b.cfg.Store.Enter()
+}
+
+// Leave ends what Enter began.
+func (b *Broker) Leave() {
+	if b.cfg.Store != nil {
+		b.cfg.Store.Leave()
+	}
+}
+
+// Durable says whether the broker has a store.
+func (b *Broker) Durable() bool { return b.cfg.Store != nil }
+
+// CommitWaiter is told when what it waits for is on disk. It must be quick: the committer waits for it.
+type CommitWaiter interface {
+	Durable(storage.Commit)
+}
+
+// commits are those who wait for a commit. They register between Enter and Leave, so the list is in order.
+type commits struct {
+	mu      sync.Mutex
+	waiting []commitWait // guarded by mu
+}
+
+type commitWait struct {
+	commit storage.Commit
+	waiter CommitWaiter
+}
+
+// AwaitCommit has w told when a commit is durable. It is called between Enter and Leave, on a broker with a store.
+func (b *Broker) AwaitCommit(commit storage.Commit, w CommitWaiter) {
+	b.commits.mu.Lock()
+	b.commits.waiting = append(b.commits.waiting, commitWait{commit, w})
+	b.commits.mu.Unlock()
+	if durable := b.cfg.Store.Durable(); durable >= commit {
+		b.commits.durable(durable)
+	}
+}
+
+// durable is called by the committer after every sync.
+func (c *commits) durable(commit storage.Commit) {
+	c.mu.Lock()
+	n := 0
+	for n < len(c.waiting) && c.waiting[n].commit <= commit {
+		n++
+	}
+	due := append([]commitWait(nil), c.waiting[:n]...)
+	rest := copy(c.waiting, c.waiting[n:])
+	clear(c.waiting[rest:])
+	c.waiting = c.waiting[:rest]
+	c.mu.Unlock()
+	for _, w := range due {
+		w.waiter.Durable(commit)
+	}
+}
+
+// commitSignal is a waiter that only tells that it happened.
+type commitSignal chan struct{}
+
+func (s commitSignal) Durable(storage.Commit) { close(s) }
+
+// WaitDurable blocks until a commit is on disk. It returns the store's error if it never will be, and nil early when
+// stop is closed. The caller is not inside of Enter and Leave.
+func (b *Broker) WaitDurable(commit storage.Commit, stop <-chan struct{}) error {
+	st := b.cfg.Store
+	if st == nil || st.Durable() >= commit {
+		return nil
+	}
+	done := make(commitSignal)
+	st.Enter()
+	if st.Durable() >= commit {
+		st.Leave()
+		return nil
+	}
+	b.commits.mu.Lock()
+	at := len(b.commits.waiting)
+	for at > 0 && b.commits.waiting[at-1].commit > commit {
+		at--
+	}
+	b.commits.waiting = append(b.commits.waiting, commitWait{})
+	copy(b.commits.waiting[at+1:], b.commits.waiting[at:])
+	b.commits.waiting[at] = commitWait{commit, done}
+	b.commits.mu.Unlock()
+	st.Leave()
+	select {
+	case <-done:
+		return nil
+	case <-st.Failed():
+		return st.Err()
+	case <-stop:
+		return nil
+	}
+}
+
+// roomPoll is how often a publisher that waits for the disk looks again.
+const roomPoll = 2 * time.Millisecond
+
+// WaitRoom blocks while more waits for the disk than it should, or until stop is closed.
+func (b *Broker) WaitRoom(stop <-chan struct{}) {
+	st := b.cfg.Store
+	if st == nil || st.Room() {
+		return
+	}
+	t := time.NewTicker(roomPoll)
+	defer t.Stop()
+	for !st.Room() {
+		select {
+		case <-t.C:
+		case <-st.Failed():
+			return
+		case <-stop:
+			return
+		}
+	}
+}
+
+// Failed is closed when the store can promise nothing any more; Err says why. It is nil without a store.
+func (b *Broker) Failed() <-chan struct{} {
+	if b.cfg.Store == nil {
+		return nil
+	}
+	return b.cfg.Store.Failed()
+}
+
+// Err is why the store failed.
+func (b *Broker) Err() error {
+	if b.cfg.Store == nil {
+		return nil
+	}
+	return b.cfg.Store.Err()
+}

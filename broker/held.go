@@ -1,0 +1,45 @@
+package broker
+
+import (
+	"bytes"
+
+	"github.com/warren-mq/warren/queue"
+)
+
+// Held is a message that a transaction keeps until its commit. It was checked and routed when it was published, with
+// the bindings of that moment, and owns its bytes.
+type Held struct {
+	Message  queue.Message
+	exchange *route
+	queues   []*Queue
+}
+
+// Hold checks and routes a message as Publish does, but keeps it out of the batch: its queues get it with Release.
+func (p *Publisher) Hold(m *Message) (h Held, routed bool, err error) {
+	if limit := p.session.broker.cfg.MaxMessageSize; uint64(len(m.Body)) > limit {
+		return Held{}, false, TooLarge(uint64(len(m.Body)), limit)
+	}
+	msg := queue.Message{Exchange: m.Exchange, RoutingKey: m.RoutingKey, Properties: m.Properties, Body: m.Body}
+	r, err := p.prepare(&msg)
+	if err != nil {
+		return Held{}, false, err
+	}
+	for _, s := range r.shares {
+		h.queues = append(h.queues, s.queue)
+	}
+	h.Message = msg
+	h.Message.Exchange = bytes.Clone(msg.Exchange)
+	h.Message.RoutingKey = bytes.Clone(msg.RoutingKey)
+	h.Message.Properties = bytes.Clone(msg.Properties)
+	h.Message.Body = bytes.Clone(msg.Body)
+	h.exchange = &route{exchange: r.exchange}
+	return h, len(h.queues) > 0, nil
+}
+
+// Release adds a held message to the batch.
+func (p *Publisher) Release(h *Held) {
+	for _, q := range h.queues {
+		h.exchange.shares = append(h.exchange.shares, p.shareOf(q))
+	}
+	p.add(h.exchange, &h.Message)
+}

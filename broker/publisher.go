@@ -1,0 +1,255 @@
+package broker
+
+import (
+	"bytes"
+
+	"github.com/warren-mq/warren/amqp"
+	"github.com/warren-mq/warren/auth"
+	"github.com/warren-mq/warren/exchange"
+	"github.com/warren-mq/warren/queue"
+)
+
+// Message is one publish as it came in: views that must stay valid until the Publisher has settled.
+type Message struct {
+	Exchange, RoutingKey []byte
+	Properties           []byte // as on the wire: flags and values
+	Body                 []byte
+}
+
+// Publisher routes messages and gathers them until Settle hands each touched queue its share: one lock, one append
+// and one delivery pass for a queue, however many messages a read brought. It belongs to one goroutine.
+type Publisher struct {
+	session *Session
+	router  exchange.Router
+
+	// topology and users are the generations in which routes were found and permitted.
+	topology, users uint64
+	routes          map[string]*route // by exchange and routing key
+	last            *route            // publishers seldom change both
+	shares          map[*Queue]*share
+	nameBuf         []byte
+
+	// The batch.
+	msgs    []queue.Message
+	touched []*share
+	counted []*route
+
+	props amqp.Properties // of the message in hand
+	plain plainProperties
+	found []exchange.Queue
+	extra [][]byte // routing keys from the headers CC and BCC
+}
+
+// share is what one queue gets of a batch.
+type share struct {
+	queue *Queue
+	idx   []int32 // indexes into Publisher.msgs
+}
+
+// route is where an exchange sends a routing key, as long as the topology stays.
+type route struct {
+	exchange *exchange.Exchange
+	name     []byte // of the exchange
+	key      []byte
+	shares   []*share
+	count    uint64 // messages of this batch
+	// byContent: not exchange and key alone decide, so that shares are found for each message anew.
+	byContent bool
+}
+
+// plainProperties remembers the last properties that ask for nothing special, since a publisher mostly repeats them.
+type plainProperties struct {
+	wire       []byte
+	persistent bool
+	priority   uint8
+}
+
+const (
+	// maxRoutes bounds a publisher's memory of routes. A publisher with more keys than that pays for the look-ups.
+	maxRoutes = 8192
+	// maxPlain is the longest properties worth remembering, in bytes.
+	maxPlain = 256
+	// special are the properties that the broker has to look at.
+	special = amqp.FlagHeaders | amqp.FlagExpiration | amqp.FlagUserID | amqp.FlagReplyTo
+)
+
+// NewPublisher returns a publisher for a session.
+func (s *Session) NewPublisher() *Publisher {
+	p := &Publisher{
+		session: s,
+		routes:  make(map[string]*route),
+		shares:  make(map[*Queue]*share),
+	}
+	p.router.Lookup = func(name string) *exchange.Exchange {
+		x, _ := s.vhost.Exchange(name)
+		return x
+	}
+	return p
+}
+
+// Publish checks and routes a message and adds it to the batch. routed says whether any queue will get it; a message
+// that none gets is not kept. Errors are those of basic.publish (errors.md §3), in RabbitMQ's order of checks; the
+// message is then not part of the batch.
+func (p *Publisher) Publish(m *Message) (routed bool, err error) {
+	if limit := p.session.broker.cfg.MaxMessageSize; uint64(len(m.Body)) > limit {
+		return false, TooLarge(uint64(len(m.Body)), limit)
+	}
+	msg := queue.Message{Exchange: m.Exchange, RoutingKey: m.RoutingKey, Properties: m.Properties, Body: m.Body}
+	r, err := p.prepare(&msg)
+	if err != nil {
+		return false, err
+	}
+	p.add(r, &msg)
+	m.Properties = msg.Properties // what is returned does not have BCC either
+	return len(r.shares) > 0, nil
+}
+
+// prepare routes a message and checks its properties.
+func (p *Publisher) prepare(msg *queue.Message) (*route, error) {
+	r, err := p.route(msg)
+	if err != nil {
+		return nil, err
+	}
+	known := len(p.plain.wire) > 0 && bytes.Equal(p.plain.wire, msg.Properties)
+	if known {
+		msg.Persistent, msg.Priority = p.plain.persistent, p.plain.priority
+	} else if err := p.examine(msg); err != nil {
+		return nil, err
+	}
+	if !r.byContent && len(p.extra) == 0 {
+		return r, nil
+	}
+	if known { // so examine has not decoded what may decide about this message's way
+		if err := p.props.Decode(msg.Properties); err != nil {
+			return nil, err
+		}
+	}
+	return p.routeByContent(r, msg), nil
+}
+
+// TooLarge is the error for a body of size bytes when only limit are accepted.
+func TooLarge(size, limit uint64) *amqp.Error {
+	return amqp.Errorf(amqp.PreconditionFailed, "message size %d is larger than configured max size %d", size, limit)
+}
+
+// add puts a message into the batch of each queue of a route.
+func (p *Publisher) add(r *route, msg *queue.Message) {
+	if r.count == 0 {
+		p.counted = append(p.counted, r)
+	}
+	r.count++
+	if len(r.shares) == 0 {
+		return
+	}
+	at := int32(len(p.msgs))
+	p.msgs = append(p.msgs, *msg)
+	for _, s := range r.shares {
+		if len(s.idx) == 0 {
+			p.touched = append(p.touched, s)
+		}
+		s.idx = append(s.idx, at)
+	}
+}
+
+// Pending is the number of messages in the batch.
+func (p *Publisher) Pending() int { return len(p.msgs) }
+
+// Settle hands the batch to the queues and empties it. The caller runs fx.
+func (p *Publisher) Settle(now int64, fx *Effects) {
+	for i, s := range p.touched {
+		s.queue.Publish(now, p.msgs, s.idx, fx)
+		s.idx = s.idx[:0]
+		p.touched[i] = nil
+	}
+	p.touched = p.touched[:0]
+	for i, r := range p.counted {
+		r.exchange.PublishIn.Add(r.count)
+		r.exchange.PublishOut.Add(r.count * uint64(len(r.shares)))
+		r.count = 0
+		p.counted[i] = nil
+	}
+	p.counted = p.counted[:0]
+	clear(p.msgs)
+	p.msgs = p.msgs[:0]
+}
+
+// route finds the exchange and, where the routing key alone decides, the queues.
+func (p *Publisher) route(m *queue.Message) (*route, error) {
+	topology, users := p.session.vhost.generation.Load(), p.session.broker.Users.Generation()
+	if topology != p.topology || users != p.users {
+		p.forget()
+		p.topology, p.users = topology, users
+	}
+	if r := p.last; r != nil && bytes.Equal(r.key, m.RoutingKey) && bytes.Equal(r.name, m.Exchange) {
+		return r, nil
+	}
+	p.nameBuf = append(append(append(p.nameBuf[:0], byte(len(m.Exchange))), m.Exchange...), m.RoutingKey...)
+	if r, ok := p.routes[string(p.nameBuf)]; ok {
+		p.last = r
+		return r, nil
+	}
+	return p.newRoute(m)
+}
+
+func (p *Publisher) newRoute(m *queue.Message) (*route, error) {
+	s, name := p.session, string(m.Exchange)
+	if err := s.check(auth.Write, kindExchange, name); err != nil {
+		return nil, err
+	}
+	x, ok := s.vhost.Exchange(name)
+	if !ok {
+		return nil, s.noExchange(name)
+	}
+	if x.Internal() {
+		return nil, amqp.Errorf(amqp.AccessRefused, "cannot publish to internal %s", s.vhost.resource(kindExchange, name))
+	}
+	r := &route{exchange: x, name: []byte(name), key: bytes.Clone(m.RoutingKey)}
+	r.byContent = !x.Cacheable()
+	if !r.byContent {
+		p.props = amqp.Properties{} // what is found must not depend on them
+		p.resolve(r, &exchange.Message{RoutingKey: m.RoutingKey, Properties: &p.props})
+		if r.byContent = !p.router.Cacheable(); r.byContent {
+			r.shares = nil
+		}
+	}
+	if len(p.routes) >= maxRoutes {
+		p.forget()
+	}
+	p.routes[string(p.nameBuf)] = r
+	p.last = r
+	return r, nil
+}
+
+// routeByContent routes a message whose content has a say: headers exchanges, CC and BCC, exchanges that choose at
+// random. Such a route is used once.
+func (p *Publisher) routeByContent(known *route, msg *queue.Message) *route {
+	r := &route{exchange: known.exchange}
+	p.resolve(r, &exchange.Message{RoutingKey: msg.RoutingKey, ExtraKeys: p.extra, Properties: &p.props})
+	p.extra = p.extra[:0]
+	return r
+}
+
+// resolve asks the exchange and finds the share of each queue.
+func (p *Publisher) resolve(r *route, m *exchange.Message) {
+	p.found = p.router.Route(r.exchange, m, p.found[:0])
+	for _, to := range p.found {
+		r.shares = append(r.shares, p.shareOf(to.(*Queue)))
+	}
+	clear(p.found)
+}
+
+func (p *Publisher) shareOf(q *Queue) *share {
+	s, ok := p.shares[q]
+	if !ok {
+		s = &share{queue: q}
+		p.shares[q] = s
+	}
+	return s
+}
+
+// forget drops what was found in an older topology. The shares that are in the batch stay in it.
+func (p *Publisher) forget() {
+	clear(p.routes)
+	clear(p.shares)
+	p.last = nil
+}

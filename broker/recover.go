@@ -1,0 +1,194 @@
+package broker
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/warren-mq/warren/auth"
+	"github.com/warren-mq/warren/exchange"
+	"github.com/warren-mq/warren/storage"
+)
+
+// recover brings back what the store holds: users, vhosts, exchanges, queues with their messages, bindings. A store
+// that is new gets the default vhost and the users of the configuration.
+func (b *Broker) recover() error {
+	st := b.cfg.Store
+	st.Notify(b.commits.durable)
+	logs := make(map[string]*storage.Log)
+	for _, l := range st.Logs() {
+		logs[string(l.Tag())] = l
+	}
+	found := false
+	for _, step := range []struct {
+		kind byte
+		load func(key, value []byte) error
+	}{
+		{kindVHost, func(key, _ []byte) error { found = true; return b.recoverVHost(key) }},
+		{kindUser, b.recoverUser},
+		{kindPermission, b.recoverPermission},
+		{kindOfExchange, b.recoverExchange},
+		{kindOfQueue, func(key, value []byte) error { return b.recoverQueue(key, value, logs) }},
+		{kindOfBinding, func(_, value []byte) error { return b.recoverBinding(value) }},
+	} {
+		if step.kind == kindUser {
+			if !found {
+				return b.firstBoot()
+			}
+			b.forgetConfiguredUsers()
+		}
+		err := st.Table([]byte{step.kind}, func(key, value []byte) error {
+			if len(value) < 1 || value[0] != definitionVersion {
+				return fmt.Errorf("definition %q has a format that this version does not know", key)
+			}
+			if err := step.load(key, value[1:]); err != nil {
+				return fmt.Errorf("recover definition %q: %w", key, err)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	b.Enter()
+	defer b.Leave()
+	for _, l := range logs { // of queues whose definition is gone
+		l.Drop()
+	}
+	return nil
+}
+
+// firstBoot fills an empty store.
+func (b *Broker) firstBoot() error {
+	b.Enter()
+	defer b.Leave()
+	if _, err := b.AddVHost(b.cfg.DefaultVHost); err != nil {
+		return fmt.Errorf("create the default vhost: %w", err)
+	}
+	b.put(definitionKey(kindVHost, b.cfg.DefaultVHost), nil)
+	for _, u := range b.Users.All() {
+		if err := b.putUser(u); err != nil {
+			return err
+		}
+	}
+	for _, row := range b.Users.Permissions() {
+		if err := b.putPermission(row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *Broker) recoverVHost(key []byte) error {
+	names, err := cutNames(key, 1)
+	if err != nil {
+		return err
+	}
+	_, err = b.AddVHost(names[0])
+	return err
+}
+
+func (b *Broker) recoverExchange(key, value []byte) error {
+	names, err := cutNames(key, 2)
+	if err != nil {
+		return err
+	}
+	vh, ok := b.VHost(names[0])
+	if !ok {
+		return nil // the vhost was deleted
+	}
+	c, err := decodeExchange(names[1], value)
+	if err != nil {
+		return err
+	}
+	x, err := exchange.New(vh.name, c)
+	if err != nil {
+		return err
+	}
+	vh.exchanges.add(c.Name, x)
+	return nil
+}
+
+func (b *Broker) recoverQueue(key, value []byte, logs map[string]*storage.Log) error {
+	names, err := cutNames(key, 2)
+	if err != nil {
+		return err
+	}
+	vh, ok := b.VHost(names[0])
+	if !ok {
+		return nil
+	}
+	c, err := decodeQueue(vh.name, names[1], value)
+	if err != nil {
+		return err
+	}
+	tag := string(logTag(vh.name, c.Name))
+	log := logs[tag]
+	delete(logs, tag)
+	b.Enter()
+	defer b.Leave()
+	if log == nil { // it never held a message
+		log = b.cfg.Store.CreateLog([]byte(tag), true)
+	}
+	vh.addQueue(c, log)
+	return nil
+}
+
+func (b *Broker) recoverBinding(value []byte) error {
+	vhost, d, err := decodeBinding(value)
+	if err != nil {
+		return err
+	}
+	vh, ok := b.VHost(vhost)
+	if !ok {
+		return nil
+	}
+	x, ok := vh.Exchange(d.source)
+	if !ok {
+		return nil
+	}
+	var to exchange.Destination
+	if d.kind == kindExchange {
+		to.Exchange, ok = vh.Exchange(d.destination)
+	} else {
+		var q *Queue
+		q, ok = vh.Queue(d.destination)
+		to.Queue = q
+	}
+	if !ok {
+		return nil
+	}
+	if x.Bind(to, d.key, d.arguments) {
+		vh.noteSource(to, x)
+	}
+	return nil
+}
+
+// logTag names the log of a queue in the store.
+func logTag(vhost, name string) []byte { return definitionKey(kindOfQueue, vhost, name) }
+
+// forgetConfiguredUsers makes room for the users of the store: what the configuration says is for the first boot.
+func (b *Broker) forgetConfiguredUsers() {
+	for _, u := range b.Users.All() {
+		b.Users.Delete(u.Name)
+	}
+}
+
+func (b *Broker) recoverUser(_, value []byte) error {
+	var u auth.User
+	if err := json.Unmarshal(value, &u); err != nil {
+		return err
+	}
+	return b.Users.Put(u)
+}
+
+func (b *Broker) recoverPermission(key, value []byte) error {
+	names, err := cutNames(key, 2)
+	if err != nil {
+		return err
+	}
+	var p auth.Permission
+	if err := json.Unmarshal(value, &p); err != nil {
+		return err
+	}
+	return b.Users.SetPermissions(names[0], names[1], p)
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/rs/zerolog"
+
+	"github.com/warren-mq/warren/storage"
+)
+
+// openDataDir makes the data folder if need be, and sees that files can be written in it, so that a wrong owner or a
+// read-only volume shows at the start and not with the first message. It returns the absolute path.
+func openDataDir(dir string) (string, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", fmt.Errorf("data folder %s: %w", dir, err)
+	}
+	if err := os.MkdirAll(abs, 0o750); err != nil {
+		return "", dataDirError(abs, err)
+	}
+	probe, err := os.CreateTemp(abs, ".writable-*")
+	if err != nil {
+		return "", dataDirError(abs, err)
+	}
+	return abs, errors.Join(probe.Close(), os.Remove(probe.Name()))
+}
+
+func dataDirError(dir string, err error) error {
+	// The reason without the path that failed, which may be that of the probe.
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		err = e.Err
+	}
+	return fmt.Errorf("cannot write in the data folder %s: %w; choose another with --data-dir", dir, err)
+}
+
+// openStore opens what the data folder holds.
+func openStore(dir string, log zerolog.Logger) (*storage.Store, error) {
+	store, err := storage.Open(dir, storage.Options{
+		Log: func(format string, args ...any) { log.Info().Msgf(format, args...) },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("data folder %s: %w", dir, err)
+	}
+	return store, nil
+}

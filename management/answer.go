@@ -1,0 +1,84 @@
+package management
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+)
+
+// fault is a refusal as the client gets it. Without a name it has no body.
+type fault struct {
+	status int
+	Name   string `json:"error"`
+	Reason string `json:"reason"`
+}
+
+func (f *fault) Error() string {
+	if f.Name == "" {
+		return http.StatusText(f.status)
+	}
+	return f.Name + ": " + f.Reason
+}
+
+var errNotFound = &fault{status: http.StatusNotFound, Name: "Object Not Found", Reason: "Not Found"}
+
+// refuse sends an error.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	f, ok := errors.AsType[*fault](err)
+	if !ok {
+		s.log.Error().Err(err).Str("path", r.URL.Path).Msg("cannot answer an HTTP request")
+		f = &fault{status: http.StatusInternalServerError}
+	}
+	if f.status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Basic realm="RabbitMQ Management"`)
+	}
+	if f.Name == "" {
+		w.WriteHeader(f.status)
+		return
+	}
+	s.send(w, f.status, f)
+}
+
+// answer sends what a handler returned, reduced to the columns that were asked for.
+func (s *Server) answer(w http.ResponseWriter, r *request, v any) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-cache")
+	h.Set("Vary", "accept, accept-encoding, origin")
+	status := http.StatusOK
+	switch v := v.(type) {
+	case collection:
+		s.answerList(w, r, v)
+		return
+	case check:
+		status = v.status()
+	}
+	s.send(w, status, r.query.columns.of(v))
+}
+
+// send writes a small value: one that fits into memory without a thought.
+func (s *Server) send(w http.ResponseWriter, status int, v any) {
+	var body bytes.Buffer
+	if err := encode(&body, v); err != nil {
+		s.log.Error().Err(err).Msg("cannot encode an HTTP answer")
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(body.Len()))
+	w.WriteHeader(status)
+	w.Write(body.Bytes()) // fails only if the client has gone
+}
+
+// encode appends the JSON of v, without a line feed behind it.
+func encode(to *bytes.Buffer, v any) error {
+	e := json.NewEncoder(to)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	to.Truncate(to.Len() - 1)
+	return nil
+}

@@ -1,0 +1,146 @@
+package management
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/warren-mq/warren/broker"
+	"github.com/warren-mq/warren/exchange"
+)
+
+// bindingObject is a binding of a queue or an exchange.
+type bindingObject struct {
+	Source          string `json:"source"`
+	VHost           string `json:"vhost"`
+	Destination     string `json:"destination"`
+	DestinationType string `json:"destination_type"`
+	RoutingKey      string `json:"routing_key"`
+	Arguments       table  `json:"arguments"`
+	PropertiesKey   string `json:"properties_key"`
+}
+
+func bindingOf(b *exchange.Binding) bindingObject {
+	o := bindingObject{
+		Source: b.Source.Name(), VHost: b.Source.VHost(),
+		RoutingKey: b.RoutingKey, Arguments: table(b.Arguments), PropertiesKey: b.PropertiesKey(),
+	}
+	if to := b.Destination; to.Queue != nil {
+		o.Destination, o.DestinationType = to.Queue.Name(), "queue"
+	} else {
+		o.Destination, o.DestinationType = to.Exchange.Name(), "exchange"
+	}
+	return o
+}
+
+// bindingList answers with bindings in RabbitMQ's order: by source, then destination, then key.
+func bindingList(all []*exchange.Binding) collection {
+	type entry struct {
+		binding     *exchange.Binding
+		source, key string
+		destination string
+	}
+	entries := make([]entry, len(all))
+	for i, b := range all {
+		o := bindingOf(b)
+		entries[i] = entry{binding: b, source: o.Source, destination: o.DestinationType + o.Destination, key: o.RoutingKey}
+	}
+	slices.SortStableFunc(entries, func(a, b entry) int {
+		return cmp.Or(cmp.Compare(a.source, b.source), -cmp.Compare(a.destination, b.destination), cmp.Compare(a.key, b.key))
+	})
+	return listOf(entries, func(e entry) any { return new(bindingOf(e.binding)) })
+}
+
+func (s *Server) listBindings(r *request) (any, error) {
+	vhosts, err := r.vhosts()
+	if err != nil {
+		return nil, err
+	}
+	var all []*exchange.Binding
+	for _, vh := range vhosts {
+		var ofVHost []*exchange.Binding
+		for _, x := range vh.Exchanges() {
+			ofVHost = append(ofVHost, vh.Bindings(x)...)
+		}
+		all = append(all, ofVHost...)
+	}
+	return bindingList(all), nil
+}
+
+func (s *Server) listBindingsFrom(r *request) (any, error) {
+	vh, err := r.vhost()
+	if err != nil {
+		return nil, err
+	}
+	x, err := r.exchange("{exchange}")
+	if err != nil {
+		return nil, err
+	}
+	return bindingList(vh.Bindings(x)), nil
+}
+
+func (s *Server) listBindingsToExchange(r *request) (any, error) {
+	vh, err := r.vhost()
+	if err != nil {
+		return nil, err
+	}
+	x, err := r.exchange("{exchange}")
+	if err != nil {
+		return nil, err
+	}
+	return bindingList(vh.BindingsTo(exchange.Destination{Exchange: x})), nil
+}
+
+func (s *Server) listBindingsToQueue(r *request) (any, error) {
+	q, err := r.queue()
+	if err != nil {
+		return nil, err
+	}
+	return bindingList(q.VHost().BindingsTo(exchange.Destination{Queue: q})), nil
+}
+
+// listBindingsBetween lists the bindings from an exchange to a queue or exchange. Where an end does not exist there are
+// none, which is no error (RabbitMQ 3.10.8 behaviour).
+func (s *Server) listBindingsBetween(r *request) (any, error) {
+	all, err := r.bindingsBetween()
+	if err != nil {
+		return nil, err
+	}
+	return bindingList(all), nil
+}
+
+// getBinding finds one of these by its properties_key.
+func (s *Server) getBinding(r *request) (any, error) {
+	all, err := r.bindingsBetween()
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range all {
+		if b.PropertiesKey() == r.name("{properties}") {
+			return bindingOf(b), nil
+		}
+	}
+	return nil, errNotFound
+}
+
+func (r *request) bindingsBetween() ([]*exchange.Binding, error) {
+	vh, err := r.vhost()
+	if err != nil {
+		return nil, err
+	}
+	to, ok := r.destination(vh)
+	if !ok {
+		return nil, nil
+	}
+	source := r.exchangeName("{source}")
+	return slices.DeleteFunc(vh.BindingsTo(to), func(b *exchange.Binding) bool { return b.Source.Name() != source }), nil
+}
+
+// destination is the end of a binding that the path names.
+func (r *request) destination(vh *broker.VHost) (exchange.Destination, bool) {
+	if r.hasName("{queue}") {
+		q, ok := vh.Queue(r.name("{queue}"))
+		return exchange.Destination{Queue: q}, ok
+	}
+	x, ok := vh.Exchange(r.exchangeName("{exchange}"))
+	return exchange.Destination{Exchange: x}, ok
+}

@@ -1,0 +1,69 @@
+package management
+
+import (
+	"cmp"
+
+	"github.com/warren-mq/warren/exchange"
+)
+
+// exchangeObject is an exchange.
+type exchangeObject struct {
+	Name                   string         `json:"name"`
+	VHost                  string         `json:"vhost"`
+	Type                   string         `json:"type"`
+	Durable                bool           `json:"durable"`
+	AutoDelete             bool           `json:"auto_delete"`
+	Internal               bool           `json:"internal"`
+	Arguments              table          `json:"arguments"`
+	UserWhoPerformedAction string         `json:"user_who_performed_action"`
+	MessageStats           *exchangeStats `json:"message_stats,omitempty"`
+}
+
+// singleExchangeObject has what only GET of one exchange shows, filled in RabbitMQ's detailed rates mode only.
+type singleExchangeObject struct {
+	exchangeObject
+	Incoming []any `json:"incoming"`
+	Outgoing []any `json:"outgoing"`
+}
+
+func (s *Server) listExchanges(r *request) (any, error) {
+	vhosts, err := r.vhosts()
+	if err != nil {
+		return nil, err
+	}
+	var all []*exchange.Exchange
+	for _, vh := range vhosts {
+		all = append(all, vh.Exchanges()...)
+	}
+	return pagedListOf(all, func(x *exchange.Exchange) any { return new(s.exchangeObject(x)) }), nil
+}
+
+func (s *Server) getExchange(r *request) (any, error) {
+	x, err := r.exchange("{exchange}")
+	if err != nil {
+		return nil, err
+	}
+	return singleExchangeObject{exchangeObject: s.exchangeObject(x), Incoming: []any{}, Outgoing: []any{}}, nil
+}
+
+// exchange is the one that the path names.
+func (r *request) exchange(variable string) (*exchange.Exchange, error) {
+	vh, err := r.vhost()
+	if err != nil {
+		return nil, err
+	}
+	x, ok := vh.Exchange(r.exchangeName(variable))
+	if !ok {
+		return nil, errNotFound
+	}
+	return x, nil
+}
+
+func (s *Server) exchangeObject(x *exchange.Exchange) exchangeObject {
+	return exchangeObject{
+		Name: x.Name(), VHost: x.VHost(), Type: x.Type(),
+		Durable: x.Durable(), AutoDelete: x.AutoDelete(), Internal: x.Internal(), Arguments: table(x.Arguments()),
+		UserWhoPerformedAction: cmp.Or(x.User(), "rmq-internal"),
+		MessageStats:           exchangeStatsOf(x.PublishIn.Load(), x.PublishOut.Load(), s.samples.exchange(x)),
+	}
+}

@@ -1,0 +1,154 @@
+package management
+
+import (
+	"runtime"
+	"slices"
+
+	"github.com/warren-mq/warren/broker"
+	"github.com/warren-mq/warren/queue"
+)
+
+func (c *collector) identity(w *metricWriter) {
+	b := c.server.broker
+	w.gauge("build_info", "The versions that run", 1,
+		"rabbitmq_version", b.Version(), "prometheus_plugin_version", b.Version(),
+		"prometheus_client_version", runtime.Version(), "erlang_version", runtime.Version())
+	w.gauge("identity_info", "The node and its cluster", 1,
+		"rabbitmq_node", b.NodeName(), "rabbitmq_cluster", b.NodeName(), "rabbitmq_cluster_permanent_id", b.NodeName())
+}
+
+func (c *collector) totals(w *metricWriter, t *tally) {
+	st := t.stats()
+	w.gauge("connections", "Open connections", float64(t.connections))
+	w.gauge("channels", "Open channels", float64(t.channels))
+	w.gauge("consumers", "Consumers", float64(st.Consumers))
+	w.gauge("queues", "Queues", float64(t.queues))
+
+	raised := c.server.broker.Alarms.Resources()
+	on := func(resource string) float64 {
+		if slices.Contains(raised, resource) {
+			return 1
+		}
+		return 0
+	}
+	w.gauge("alarms_memory_used_watermark", "1 while the memory alarm is raised", on(broker.Memory))
+	w.gauge("alarms_free_disk_space_watermark", "1 while the disk alarm is raised", on(broker.Disk))
+	w.gauge("alarms_file_descriptor_limit", "1 while file descriptors run out", 0)
+}
+
+func (c *collector) churn(w *metricWriter) {
+	t := &c.server.broker.Totals
+	w.counter("connections_opened_total", "Connections opened", t.ConnectionsOpened.Load())
+	w.counter("connections_closed_total", "Connections closed or terminated", t.ConnectionsClosed.Load())
+	w.counter("channels_opened_total", "Channels opened", t.ChannelsOpened.Load())
+	w.counter("channels_closed_total", "Channels closed", t.ChannelsClosed.Load())
+	w.counter("queues_declared_total", "Declarations of queues, new or not", t.QueuesDeclared.Load())
+	w.counter("queues_created_total", "Queues created", t.QueuesCreated.Load())
+	w.counter("queues_deleted_total", "Queues deleted", t.QueuesDeleted.Load())
+
+	attempts, failed := t.AuthAttempts.Load(), t.AuthFailures.Load()
+	w.counter("auth_attempts_total", "Logins tried", attempts)
+	w.counter("auth_attempts_failed_total", "Logins refused", failed)
+	w.counter("auth_attempts_succeeded_total", "Logins granted", attempts-min(failed, attempts))
+}
+
+func (c *collector) machine(w *metricWriter) {
+	s := c.server
+	m, limits := s.machine(), s.cfg.Resources()
+	w.gauge("process_open_fds", "Open file descriptors", float64(m.files))
+	w.gauge("process_max_fds", "Most file descriptors that may be open", float64(m.filesLimit))
+	w.gauge("process_open_tcp_sockets", "Open AMQP connections", float64(m.sockets))
+	w.gauge("process_max_tcp_sockets", "Most sockets that may be open", float64(m.filesLimit))
+	w.gauge("process_resident_memory_bytes", "Memory in use", float64(m.memory))
+	w.gauge("resident_memory_limit_bytes", "Memory at which the alarm is raised", float64(limits.MemoryLimit))
+	w.gauge("disk_space_available_bytes", "Space left for the data folder", float64(m.diskFree))
+	w.gauge("disk_space_available_limit_bytes", "Space below which the alarm is raised", float64(limits.DiskFreeLimit))
+	w.gauge("erlang_uptime_seconds", "Time since the node started", s.broker.Now().Sub(s.broker.Started()).Seconds())
+	w.gauge("erlang_processes_used", "Goroutines", float64(m.goroutines))
+	w.gauge("erlang_processes_limit", "What proc_total shows", maxGoroutines)
+	w.counter("erlang_gc_runs_total", "Garbage collections", m.collections)
+	w.counter("erlang_gc_reclaimed_bytes_total", "Bytes that garbage collections freed", m.reclaimed)
+}
+
+func queueMetrics(w *metricWriter, t *tally) {
+	st := t.stats()
+	w.gauge("queue_messages", "Messages ready or unacknowledged", float64(st.Ready+st.Unacked))
+	w.gauge("queue_messages_ready", "Messages ready", float64(st.Ready))
+	w.gauge("queue_messages_unacked", "Messages unacknowledged", float64(st.Unacked))
+	w.gauge("queue_messages_ram", "Messages in memory", float64(st.Ready+st.Unacked))
+	w.gauge("queue_messages_ready_ram", "Ready messages in memory", float64(st.Ready))
+	w.gauge("queue_messages_unacked_ram", "Unacknowledged messages in memory", float64(st.Unacked))
+	w.gauge("queue_messages_bytes", "Bytes of bodies", float64(st.ReadyBytes+st.UnackedBytes))
+	w.gauge("queue_messages_ready_bytes", "Bytes of bodies of ready messages", float64(st.ReadyBytes))
+	w.gauge("queue_messages_unacked_bytes", "Bytes of bodies of unacknowledged messages", float64(st.UnackedBytes))
+	w.gauge("queue_messages_ram_bytes", "Bytes of bodies in memory", float64(st.ReadyBytes+st.UnackedBytes))
+	w.gauge("queue_messages_paged_out", "Messages paged out", 0)
+	w.gauge("queue_messages_paged_out_bytes", "Bytes of bodies paged out", 0)
+	w.gauge("queue_process_memory_bytes", "Memory of the queues' logs", float64(st.MemoryBytes))
+	w.gauge("queue_consumers", "Consumers", float64(st.Consumers))
+	w.counter("queue_messages_published_total", "Messages put into queues", st.Publish)
+}
+
+func channelMetrics(w *metricWriter, t *tally) {
+	m := &t.messages
+	w.gauge("channel_consumers", "Consumers", float64(t.stats().Consumers))
+	w.gauge("channel_messages_unacked", "Messages delivered and not acknowledged", float64(t.open.unacked))
+	w.gauge("channel_messages_unconfirmed", "Messages published and not confirmed", float64(t.open.unconfirmed))
+	w.gauge("channel_messages_uncommitted", "Messages published in open transactions", float64(t.open.uncommittedPublishes))
+	w.gauge("channel_acks_uncommitted", "Acknowledgements in open transactions", float64(t.open.uncommittedAcks))
+	w.gauge("channel_prefetch", "Prefetch of channels, added up", float64(t.open.globalPrefetch))
+	w.gauge("consumer_prefetch", "Prefetch for consumers of channels, added up", float64(t.open.prefetch))
+	w.counter("channel_messages_published_total", "Messages published", m.Published)
+	w.counter("channel_messages_confirmed_total", "Messages confirmed", m.Confirmed)
+	w.counter("channel_messages_unroutable_returned_total", "Unroutable mandatory messages returned", m.ReturnedUnroutable)
+	w.counter("channel_messages_unroutable_dropped_total", "Unroutable messages dropped", m.DroppedUnroutable)
+	w.counter("channel_messages_delivered_ack_total", "Messages delivered to consumers that acknowledge", m.Delivered)
+	w.counter("channel_messages_delivered_total", "Messages delivered to consumers that do not acknowledge", m.DeliveredNoAck)
+	w.counter("channel_get_ack_total", "Messages fetched, to be acknowledged", m.Got)
+	w.counter("channel_get_total", "Messages fetched without acknowledgement", m.GotNoAck)
+	w.counter("channel_get_empty_total", "Fetches that found no message", m.GotEmpty)
+	w.counter("channel_messages_redelivered_total", "Messages delivered again", m.Redelivered)
+	w.counter("channel_messages_acked_total", "Messages acknowledged", m.Acked)
+}
+
+func connectionMetrics(w *metricWriter, t *tally) {
+	w.counter("connection_incoming_bytes_total", "Bytes from clients", t.receivedBytes)
+	w.counter("connection_outgoing_bytes_total", "Bytes to clients", t.sentBytes)
+	w.counter("connection_incoming_packets_total", "Frames from clients", t.receivedFrames)
+	w.counter("connection_outgoing_packets_total", "Frames to clients", t.sentFrames)
+	w.gauge("connection_pending_packets", "Bytes that wait to be written to clients", float64(t.pendingBytes))
+	w.gauge("connection_channels", "Channels on connections", float64(t.channels))
+}
+
+// globalMetrics are those by protocol and by queue type. They are there from the start, also for types without queues.
+func globalMetrics(w *metricWriter, t *tally) {
+	m := &t.messages
+	const protocol, amqp091 = "protocol", "amqp091"
+	st := t.stats()
+	w.counter("global_messages_received_total", "Messages from publishers", m.Published, protocol, amqp091)
+	w.counter("global_messages_received_confirm_total", "Messages from publishers that want confirms",
+		m.Confirmed+uint64(t.open.unconfirmed), protocol, amqp091)
+	w.counter("global_messages_routed_total", "Messages put into queues", st.Publish, protocol, amqp091)
+	w.counter("global_messages_unroutable_dropped_total", "Unroutable messages dropped", m.DroppedUnroutable, protocol, amqp091)
+	w.counter("global_messages_unroutable_returned_total", "Unroutable messages returned", m.ReturnedUnroutable, protocol, amqp091)
+	w.counter("global_messages_confirmed_total", "Messages confirmed", m.Confirmed, protocol, amqp091)
+	w.gauge("global_publishers", "Channels that have published", float64(t.publishers), protocol, amqp091)
+	w.gauge("global_consumers", "Consumers", float64(st.Consumers), protocol, amqp091)
+
+	for _, typ := range []string{"classic", "quorum", "stream"} {
+		s := t.queued[typ]
+		if s == nil {
+			s = new(queue.Stats)
+		}
+		labels := []string{protocol, amqp091, "queue_type", "rabbit_" + typ + "_queue"}
+		w.counter("global_messages_delivered_total", "Messages delivered or fetched",
+			s.Deliver+s.DeliverNoAck+s.Get+s.GetNoAck, labels...)
+		w.counter("global_messages_delivered_consume_manual_ack_total", "Messages delivered to consumers that acknowledge", s.Deliver, labels...)
+		w.counter("global_messages_delivered_consume_auto_ack_total", "Messages delivered to consumers that do not acknowledge", s.DeliverNoAck, labels...)
+		w.counter("global_messages_delivered_get_manual_ack_total", "Messages fetched, to be acknowledged", s.Get, labels...)
+		w.counter("global_messages_delivered_get_auto_ack_total", "Messages fetched without acknowledgement", s.GetNoAck, labels...)
+		w.counter("global_messages_get_empty_total", "Fetches that found no message", s.GetEmpty, labels...)
+		w.counter("global_messages_redelivered_total", "Messages delivered again", s.Redeliver, labels...)
+		w.counter("global_messages_acknowledged_total", "Messages acknowledged", s.Ack, labels...)
+	}
+}

@@ -1,0 +1,144 @@
+package management
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/warren-mq/warren/broker"
+	"github.com/warren-mq/warren/exchange"
+	"github.com/warren-mq/warren/queue"
+)
+
+// sampler looks at all counters of the broker every sampleInterval, so that there are rates. The counters themselves
+// are read by the requests, not here.
+//
+// Lock order: mu, then whatever the broker locks to answer. Requests hold nothing of the broker's when they ask.
+type sampler struct {
+	broker *broker.Broker
+	count  func(*tally) []uint64 // the counters of the node
+
+	mu          sync.RWMutex // guards all below
+	round       uint64
+	at          time.Time // of the last round
+	seconds     float64   // between the last two rounds; 0 before the second
+	connections series[broker.Connection]
+	channels    series[channelKey]
+	queues      series[*broker.Queue]
+	exchanges   series[*exchange.Exchange]
+	vhosts      series[string]
+	nodes       series[struct{}]
+}
+
+// channelKey names a channel. Its number may be used again on the same connection.
+type channelKey struct {
+	connection broker.Connection
+	number     uint16
+}
+
+func newSampler(b *broker.Broker, count func(*tally) []uint64) *sampler {
+	return &sampler{
+		broker:      b,
+		count:       count,
+		connections: newSeries[broker.Connection](connectionWidth),
+		channels:    newSeries[channelKey](messageWidth),
+		queues:      newSeries[*broker.Queue](queueWidth),
+		exchanges:   newSeries[*exchange.Exchange](exchangeWidth),
+		vhosts:      newSeries[string](vhostWidth),
+		nodes:       newSeries[struct{}](nodeWidth),
+	}
+}
+
+// run samples until ctx ends.
+func (s *sampler) run(ctx context.Context) {
+	tick := time.NewTicker(sampleInterval)
+	defer tick.Stop()
+	for {
+		s.sample(s.broker.Now())
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// sample is one round.
+func (s *sampler) sample(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.round++; s.round > 1 {
+		s.seconds = now.Sub(s.at).Seconds()
+	}
+	s.at = now
+	var counters [maxWidth]uint64 // scratch
+	tallies := survey(s.broker, visitor{
+		queue: func(q *broker.Queue, st *queue.Stats) {
+			s.queues.record(q, queueCounters(counters[:0], st), s.round, now)
+		},
+		exchange: func(x *exchange.Exchange) {
+			s.exchanges.record(x, exchangeCounters(counters[:0], x), s.round, now)
+		},
+		connection: func(c broker.Connection, i *broker.ConnectionInfo) {
+			s.connections.record(c, append(counters[:0], i.ReceivedBytes, i.SentBytes), s.round, now)
+		},
+		channel: func(c broker.Connection, i *broker.ChannelInfo) {
+			s.channels.record(channelKey{c, i.Number}, messageCounters(counters[:0], &i.Stats), s.round, now)
+		},
+	})
+	for name, t := range tallies {
+		s.vhosts.record(name, vhostCounters(counters[:0], t), s.round, now)
+	}
+	everywhere := func(string) bool { return true }
+	s.nodes.record(struct{}{}, s.count(sum(tallies, everywhere)), s.round, now)
+	s.sweep()
+}
+
+func (s *sampler) sweep() {
+	s.connections.sweep(s.round)
+	s.channels.sweep(s.round)
+	s.queues.sweep(s.round)
+	s.exchanges.sweep(s.round)
+	s.vhosts.sweep(s.round)
+	s.nodes.sweep(s.round)
+}
+
+func (s *sampler) connection(c broker.Connection) rates {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.connections.rates(c, s.seconds)
+}
+
+func (s *sampler) channel(c broker.Connection, number uint16) rates {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.channels.rates(channelKey{c, number}, s.seconds)
+}
+
+// queue returns the rates of a queue and since when nothing has changed in it; the time is zero while it is active.
+func (s *sampler) queue(q *broker.Queue) (r rates, idleSince time.Time) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if t := s.queues.traces[q]; t != nil && t.changed.Before(s.at) {
+		idleSince = t.changed
+	}
+	return s.queues.rates(q, s.seconds), idleSince
+}
+
+func (s *sampler) exchange(x *exchange.Exchange) rates {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.exchanges.rates(x, s.seconds)
+}
+
+func (s *sampler) vhost(name string) rates {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.vhosts.rates(name, s.seconds)
+}
+
+func (s *sampler) node() rates {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.nodes.rates(struct{}{}, s.seconds)
+}

@@ -1,0 +1,107 @@
+package queue
+
+import "fmt"
+
+// Check returns an error if the queue breaks one of its invariants. It counts everything anew.
+func (q *Queue) Check() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if err := q.checkMessagesLocked(); err != nil {
+		return err
+	}
+	return q.checkRingsLocked()
+}
+
+func (q *Queue) checkMessagesLocked() error {
+	if q.mu.closed {
+		if q.mu.ready != 0 || q.mu.unacked != 0 || len(q.mu.subscriptions) != 0 {
+			return fmt.Errorf("closed, but %d ready, %d unacked, %d subscriptions",
+				q.mu.ready, q.mu.unacked, len(q.mu.subscriptions))
+		}
+		return nil
+	}
+	var back returned
+	back.run = append(back.run, q.mu.returned.run[q.mu.returned.head:]...)
+	back.heap = append(back.heap, q.mu.returned.heap...)
+	isBack := map[uint64]bool{}
+	for last := uint64(0); back.len() > 0; back.pop() {
+		seq := back.lowest()
+		if isBack[seq] || seq < last || seq >= q.mu.cursor || !q.mu.log.Live(seq) {
+			return fmt.Errorf("returned: %d is there twice, out of order, beyond the cursor or gone", seq)
+		}
+		isBack[seq], last = true, seq
+	}
+	ready, unacked := 0, 0
+	var readyBytes, unackedBytes int64
+	for seq := q.mu.log.First(); seq < q.mu.log.Next(); seq++ {
+		rec, ok := q.mu.log.At(seq)
+		switch {
+		case !ok:
+		case seq >= q.mu.cursor || isBack[seq]:
+			ready++
+			readyBytes += bodySize(rec)
+		default:
+			unacked++
+			unackedBytes += bodySize(rec)
+		}
+	}
+	if ready != q.mu.ready || readyBytes != q.mu.readyBytes || unacked != q.mu.unacked || unackedBytes != q.mu.unackedBytes {
+		return fmt.Errorf("counted %d (%d B) ready and %d (%d B) unacked, found %d (%d B) and %d (%d B)",
+			q.mu.ready, q.mu.readyBytes, q.mu.unacked, q.mu.unackedBytes, ready, readyBytes, unacked, unackedBytes)
+	}
+	if q.mu.ready > 0 && q.mu.rings.top != nil {
+		return fmt.Errorf("%d messages are ready while %q stands in a ring", q.mu.ready, q.mu.rings.top.head.Tag())
+	}
+	return nil
+}
+
+func (q *Queue) checkRingsLocked() error {
+	members, inRings := map[*level]int{}, 0
+	for _, s := range q.mu.subscriptions {
+		if s.cancelled || s.touched || s.level.priority != s.priority {
+			return fmt.Errorf("%q: cancelled %t, touched %t, priority %d", s.Tag(), s.cancelled, s.touched, s.priority)
+		}
+		members[s.level]++
+		if s.next != nil {
+			inRings++
+		}
+	}
+	if len(members) != len(q.mu.rings.levels) {
+		return fmt.Errorf("%d levels have members, %d are listed", len(members), len(q.mu.rings.levels))
+	}
+	for i, l := range q.mu.rings.levels {
+		if i > 0 && l.priority >= q.mu.rings.levels[i-1].priority {
+			return fmt.Errorf("level %d does not come below the one before", l.priority)
+		}
+		if l.subscriptions != members[l] {
+			return fmt.Errorf("level %d counts %d members, has %d", l.priority, l.subscriptions, members[l])
+		}
+		for s := l.head; s != nil; {
+			inRings--
+			if s.level != l || s.next.prev != s {
+				return fmt.Errorf("ring of level %d is broken at %q", l.priority, s.Tag())
+			}
+			if s = s.next; s == l.head {
+				break
+			}
+		}
+	}
+	if inRings != 0 {
+		return fmt.Errorf("%d subscriptions believe to be in a ring and are not (or the reverse)", inRings)
+	}
+	if q.mu.rings.top != q.mu.rings.highest() {
+		return fmt.Errorf("top is not the highest level with a subscription")
+	}
+	return nil
+}
+
+// EncodeRecord and DecodeRecord are exported for tests.
+func EncodeRecord(m *Message) []byte {
+	rec := make([]byte, recordSize(m))
+	encodeRecord(rec, m)
+	return rec
+}
+
+func DecodeRecord(rec []byte, m *Message) bool { return decodeRecord(rec, m) }
+
+func BodySize(rec []byte) int64 { return bodySize(rec) }

@@ -1,0 +1,81 @@
+package queue_test
+
+import "github.com/warren-mq/warren/queue"
+
+// memoryLog is a Log for tests: records back to back in one slice that starts anew when all are gone.
+type memoryLog struct {
+	data    []byte
+	records []memoryRecord // of the seqs from first on
+	first   uint64
+	live    int
+	dropped bool
+}
+
+type memoryRecord struct {
+	data []byte // nil: gone
+}
+
+var _ queue.Log = (*memoryLog)(nil)
+
+func (l *memoryLog) Append(size int, _ bool) (uint64, []byte) {
+	if l.live == 0 {
+		l.first += uint64(len(l.records))
+		l.records, l.data = l.records[:0], l.data[:0]
+	}
+	if len(l.data)+size > cap(l.data) {
+		// Views into the old slice stay good.
+		l.data = make([]byte, 0, max(2*cap(l.data), size, 4096))
+	}
+	n := len(l.data)
+	l.data = l.data[:n+size]
+	record := l.data[n : n+size : n+size]
+	l.records = append(l.records, memoryRecord{record})
+	l.live++
+	return l.Next() - 1, record
+}
+
+func (l *memoryLog) At(seq uint64) ([]byte, bool) {
+	if seq < l.first || seq >= l.Next() {
+		return nil, false
+	}
+	r := l.records[seq-l.first].data
+	return r, r != nil
+}
+
+func (l *memoryLog) Gone(seq uint64) {
+	if _, ok := l.At(seq); ok {
+		l.records[seq-l.first].data = nil
+		l.live--
+	}
+}
+
+func (l *memoryLog) Live(seq uint64) bool { _, ok := l.At(seq); return ok }
+
+// What a log on disk could refuse, this one never does.
+func (l *memoryLog) Deliver(uint64) bool   { return true }
+func (l *memoryLog) DeliveredUpTo() uint64 { return 0 }
+func (l *memoryLog) Size(seq uint64) int   { rec, _ := l.At(seq); return len(rec) }
+
+func (l *memoryLog) Count() (n int) {
+	for seq := l.First(); seq < l.Next(); seq++ {
+		if l.Live(seq) {
+			n++
+		}
+	}
+	return n
+}
+
+func (l *memoryLog) LiveBytes() (n int64) {
+	for seq := l.First(); seq < l.Next(); seq++ {
+		n += int64(l.Size(seq))
+	}
+	return n
+}
+
+func (l *memoryLog) First() uint64 { return l.first }
+func (l *memoryLog) Next() uint64  { return l.first + uint64(len(l.records)) }
+func (l *memoryLog) Bytes() int64  { return int64(cap(l.data)) }
+
+func (l *memoryLog) Drop() {
+	*l = memoryLog{first: l.Next(), dropped: true}
+}

@@ -1,0 +1,58 @@
+package queue_test
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/warren-mq/warren/amqp"
+	"github.com/warren-mq/warren/queue"
+)
+
+// TestStatsAddAddsEveryField finds a field that Add forgot.
+func TestStatsAddAddsEveryField(t *testing.T) {
+	var ones, sum queue.Stats
+	for i := range reflect.TypeFor[queue.Stats]().NumField() {
+		switch f := reflect.ValueOf(&ones).Elem().Field(i); f.Kind() {
+		case reflect.Uint64:
+			f.SetUint(1)
+		default:
+			f.SetInt(1)
+		}
+	}
+	sum.Add(ones)
+	if sum != ones {
+		t.Errorf("sum of ones is %+v", sum)
+	}
+	want := queue.Stats{Publish: 1, Deliver: 1, DeliverNoAck: 1, Get: 1, GetNoAck: 1, GetEmpty: 1, Redeliver: 1, Ack: 1}
+	if got := ones.Counters(); got != want {
+		t.Errorf("counters are %+v", got)
+	}
+}
+
+func TestHeadTimestampIsThatOfTheMessageDeliveredNext(t *testing.T) {
+	q := queue.New(queue.Config{}, &memoryLog{})
+	var fx queue.Effects
+	check := func(want uint64) {
+		t.Helper()
+		if got, ok := q.HeadTimestamp(); got != want || ok != (want != 0) {
+			t.Errorf("got %d, %t, want %d", got, ok, want)
+		}
+	}
+	check(0)
+	msgs, idx := batch("a", "b", "c")
+	for i, seconds := range []uint64{7, 8} {
+		p := amqp.Properties{Flags: amqp.FlagTimestamp, Timestamp: seconds}
+		msgs[i].Properties = p.Append(nil)
+	}
+	q.Publish(0, msgs, idx, &fx)
+	check(7)
+	c := &client{credit: -1, shared: &deliveries{}}
+	q.Get(c, false, 0, &fx)
+	check(8)
+	q.Get(c, false, 0, &fx)
+	check(0) // c has no timestamp
+	q.Settle(0, &queue.Settlement{Requeued: []uint64{c.unacked[0].seq}}, &fx)
+	check(7)
+	q.Delete(false, false, &fx)
+	check(0)
+}

@@ -1,0 +1,242 @@
+package queue_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/warren-mq/warren/amqp"
+	"github.com/warren-mq/warren/queue"
+)
+
+var update = flag.Bool("update", false, "rewrite the transcripts in testdata with what the queue does")
+
+// TestTranscripts plays testdata/*.txt: commands, each followed by what it leads to, which is indented. The commands
+// are those of player.command; 'queue' makes a new queue.
+func TestTranscripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no transcripts: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := playTranscript(t, string(want))
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			} else if got != string(want) {
+				t.Errorf("the transcript differs; run with -update and look at the difference. Got:\n%s", got)
+			}
+		})
+	}
+}
+
+// playTranscript returns the transcript with the results that the queue gives.
+func playTranscript(t *testing.T, text string) string {
+	var out strings.Builder
+	p := &player{t: t}
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, indent) {
+			continue // an old result
+		}
+		out.WriteString(line)
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			for result := range strings.Lines(p.command(strings.Fields(line))) {
+				out.WriteString(indent + result)
+			}
+		}
+	}
+	return out.String()
+}
+
+const indent = "    "
+
+// player keeps the queue of a transcript and its clients by name.
+type player struct {
+	t       *testing.T
+	queue   *queue.Queue
+	clients map[string]*client
+	shared  deliveries
+	fx      queue.Effects
+}
+
+// command returns what it led to: the answer, then deliveries and effects.
+func (p *player) command(words []string) string {
+	command, args := words[0], words[1:]
+	result := ""
+	switch command {
+	case "queue":
+		p.newQueue(args)
+	case "subscribe", "consume":
+		result = p.subscribe(args)
+		if command == "consume" && result == "" {
+			p.resume(args[:1])
+		}
+	case "resume":
+		p.resume(args)
+	case "credit":
+		p.clients[args[0]].credit = p.number(args[1])
+		p.resume(args[:1])
+	case "cancel":
+		p.queue.Cancel(p.clients[args[0]].sub, &p.fx)
+	case "publish":
+		msgs, idx := batch(args...)
+		p.queue.Publish(0, msgs, idx, &p.fx)
+	case "ack", "reject", "requeue":
+		result = p.settle(command, args)
+	case "get":
+		result = p.get(args)
+	case "purge":
+		result = fmt.Sprintf("purged %d\n", p.queue.Purge(&p.fx))
+	case "delete":
+		result = p.delete(args)
+	case "stats":
+		result = figures(p.queue.Stats()) + "\n"
+	default:
+		p.t.Fatalf("unknown command %q", command)
+	}
+	if err := p.queue.Check(); err != nil {
+		p.t.Errorf("after %v: %v", words, err)
+	}
+	return result + p.effects()
+}
+
+func (p *player) newQueue(args []string) {
+	c := queue.Config{Name: "q", VHost: "/", Durable: true, AutoDelete: slices.Contains(args, "auto-delete")}
+	if slices.Contains(args, "quorum") {
+		c.Arguments = amqp.Table{{Name: "x-queue-type", Value: "quorum"}}
+	}
+	p.queue = queue.New(c, &memoryLog{})
+	p.clients = map[string]*client{}
+}
+
+// subscribe takes a name, then: no-ack, exclusive, credit=N, priority=N.
+func (p *player) subscribe(args []string) string {
+	c := &client{name: args[0], credit: -1, shared: &p.shared}
+	o := queue.SubscribeOptions{Tag: args[0]}
+	for _, arg := range args[1:] {
+		name, value, _ := strings.Cut(arg, "=")
+		switch name {
+		case "no-ack":
+			c.noAck, o.NoAck = true, true
+		case "exclusive":
+			o.Exclusive = true
+		case "credit":
+			c.credit = p.number(value)
+		case "priority":
+			o.Arguments = append(o.Arguments, amqp.Field{Name: "x-priority", Value: int32(p.number(value))})
+		default:
+			p.t.Fatalf("unknown option %q", arg)
+		}
+	}
+	sub, err := p.queue.Subscribe(c, o, &p.fx)
+	if err != nil {
+		return err.Error() + "\n"
+	}
+	c.sub = sub
+	p.clients[args[0]] = c
+	return ""
+}
+
+func (p *player) resume(args []string) {
+	c := p.clients[args[0]]
+	c.parked = false
+	p.queue.Resume(0, c.sub, &p.fx)
+}
+
+// settle takes bodies, whoever has them.
+func (p *player) settle(command string, bodies []string) string {
+	var s queue.Settlement
+	list := map[string]*[]uint64{"ack": &s.Acked, "reject": &s.Rejected, "requeue": &s.Requeued}[command]
+	for _, body := range bodies {
+		for _, c := range p.clients {
+			if seq, ok := c.settle(body); ok {
+				*list = append(*list, seq)
+				if c.resumes() {
+					s.Resume = append(s.Resume, c.sub)
+				}
+			}
+		}
+	}
+	p.queue.Settle(0, &s, &p.fx)
+	if len(*list) != len(bodies) {
+		return "not all of these are unacked\n"
+	}
+	return ""
+}
+
+func (p *player) get(args []string) string {
+	c := &client{name: "get", credit: -1, shared: &p.shared, noAck: slices.Contains(args, "no-ack")}
+	if ok, _ := p.queue.Get(c, c.noAck, 0, &p.fx); !ok {
+		return "empty\n"
+	}
+	if !c.noAck {
+		p.clients[fmt.Sprint("get", len(p.clients))] = c
+	}
+	return fmt.Sprintf("%d left ready\n", p.shared.all[len(p.shared.all)-1].ready)
+}
+
+func (p *player) delete(args []string) string {
+	ready, err := p.queue.Delete(slices.Contains(args, "if-unused"), slices.Contains(args, "if-empty"), &p.fx)
+	if err != nil {
+		return err.Error() + "\n"
+	}
+	return fmt.Sprintf("deleted with %d ready\n", ready)
+}
+
+// effects tells the deliveries and effects since it was last called.
+func (p *player) effects() string {
+	var lines []string
+	for _, d := range p.shared.all {
+		lines = append(lines, d.String())
+	}
+	p.shared.all = nil
+	if len(p.fx.Wake) > 0 {
+		wake := "wake"
+		for _, c := range p.fx.Wake {
+			wake += " " + c.(*client).name
+		}
+		lines = append(lines, wake)
+	}
+	for _, s := range p.fx.Cancelled {
+		lines = append(lines, s.Tag()+" is cancelled")
+	}
+	if p.fx.Deleted {
+		lines = append(lines, "the queue is deleted")
+	}
+	p.fx.Reset()
+	if lines == nil {
+		return ""
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+// figures prints those of s that are not 0.
+func figures(s queue.Stats) string {
+	s.MemoryBytes = 0 // the log's business
+	var parts []string
+	for part := range strings.FieldsSeq(strings.Trim(fmt.Sprintf("%+v", s), "{}")) {
+		if !strings.HasSuffix(part, ":0") {
+			parts = append(parts, part)
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+func (p *player) number(s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return n
+}

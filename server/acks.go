@@ -1,0 +1,157 @@
+package server
+
+import (
+	"github.com/warren-mq/warren/broker"
+	"github.com/warren-mq/warren/queue"
+)
+
+// outcome is what a client says of deliveries.
+type outcome int
+
+const (
+	acked outcome = iota
+	rejected
+	requeued
+)
+
+// settleDeliveries takes deliveries off the channel's unacknowledged ones. The queues learn of it with the batch,
+// or at the commit of a transaction.
+func (ch *channel) settleDeliveries(tag uint64, multiple bool, what outcome) error {
+	c := ch.conn
+	if len(c.pubs) > 0 {
+		c.settlePublishes()
+	}
+	out := c.out
+	out.mu.Lock()
+	defer out.mu.Unlock()
+	if ch.tx != nil {
+		part := txPart{what: what}
+		err := ch.unacked.take(tag, multiple, func(d delivery) { part.deliveries = append(part.deliveries, d) })
+		if err == nil {
+			ch.tx.settled = append(ch.tx.settled, part)
+			ch.counts.uncommittedAcks.Add(int64(len(part.deliveries)))
+		}
+		return err
+	}
+	return ch.unacked.take(tag, multiple, func(d delivery) { c.note(d, what) })
+}
+
+// settlement is what the reader has taken off unacked and not yet told one queue. All consumers of the connection at
+// that queue share it, so that what they give back together returns in its old order.
+type settlement struct {
+	queue.Settlement
+	queue     *broker.Queue
+	consumers []*consumer
+}
+
+const (
+	// maxKeptSettlement is how many places a settlement may have that is kept for the next batch.
+	maxKeptSettlement = 4096
+	// maxSpareSettlements is how many are kept.
+	maxSpareSettlements = 8
+)
+
+// note remembers the outcome of a delivery for its queue. The outbox's lock is held.
+func (c *conn) note(d delivery, what outcome) {
+	k := d.consumer
+	k.outstanding--
+	if k.prefix != nil {
+		k.ch.outstanding--
+	}
+	s := k.settling
+	if s == nil {
+		s = c.settlementFor(k)
+	}
+	switch what {
+	case acked:
+		s.Acked = append(s.Acked, d.seq)
+		k.ch.stats.Acked++
+	case rejected:
+		s.Rejected = append(s.Rejected, d.seq)
+		c.givenBack = true
+	case requeued:
+		s.Requeued = append(s.Requeued, d.seq)
+		c.givenBack = true
+	}
+}
+
+// settlementFor lets a consumer take part in the settlement of its queue.
+func (c *conn) settlementFor(k *consumer) *settlement {
+	s := c.settlements[k.queue]
+	if s == nil {
+		if n := len(c.spareSettlements); n > 0 {
+			s, c.spareSettlements = c.spareSettlements[n-1], c.spareSettlements[:n-1]
+		} else {
+			s = new(settlement)
+		}
+		s.queue = k.queue
+		c.settlements[k.queue] = s
+		c.settling = append(c.settling, s)
+	}
+	s.consumers = append(s.consumers, k)
+	k.settling = s
+	return s
+}
+
+// settleAcks tells the queues what became of their messages and lets consumers that have credit again go on.
+func (c *conn) settleAcks() {
+	entered := c.enter()
+	now := c.now()
+	c.givenBack = false
+	for i, s := range c.settling {
+		var shared *channel // whose limit for all of its consumers has room again
+		c.out.mu.Lock()
+		for _, k := range s.consumers {
+			k.settling = nil
+			if k.starved && k.hasCredit() {
+				k.starved = false
+				s.Resume = append(s.Resume, k.subscription)
+			}
+			if k.ch.globalPrefetch > 0 && k.ch != shared {
+				shared = k.ch
+				c.sharing = append(c.sharing, shared)
+			}
+		}
+		c.out.mu.Unlock()
+		s.queue.Settle(now, &s.Settlement, &c.fx)
+		delete(c.settlements, s.queue)
+		c.settling[i] = nil
+		c.keepSettlement(s)
+	}
+	c.settling = c.settling[:0]
+	for i, ch := range c.sharing {
+		c.resumeStarved(ch)
+		c.sharing[i] = nil
+	}
+	c.sharing = c.sharing[:0]
+	c.leave(entered)
+}
+
+// keepSettlement keeps a settlement that is done with for the next batch, unless it has grown large.
+func (c *conn) keepSettlement(s *settlement) {
+	if len(c.spareSettlements) >= maxSpareSettlements ||
+		cap(s.Acked)+cap(s.Rejected)+cap(s.Requeued)+cap(s.consumers) > maxKeptSettlement {
+		return
+	}
+	s.Reset()
+	clear(s.consumers)
+	s.queue, s.consumers = nil, s.consumers[:0]
+	c.spareSettlements = append(c.spareSettlements, s)
+}
+
+// resumeStarved lets all consumers of a channel go on that were refused and have credit now: the limit of the
+// channel has room again, or is another one.
+func (c *conn) resumeStarved(ch *channel) {
+	c.out.mu.Lock()
+	var hungry []*consumer
+	for _, k := range ch.consumers {
+		if k.starved && k.hasCredit() {
+			k.starved = false
+			hungry = append(hungry, k)
+		}
+	}
+	c.out.mu.Unlock()
+	for _, k := range hungry {
+		k.queue.Resume(c.now(), k.subscription, &c.fx)
+	}
+}

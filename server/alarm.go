@@ -1,0 +1,36 @@
+package server
+
+import (
+	"net"
+
+	"github.com/warren-mq/warren/amqp"
+)
+
+// holdPublisher stops reading from a client that has begun to send a message while an alarm is raised, until no
+// alarm is left. Deliveries to it go on. A client that can take connection.blocked is told (protocol.md §7).
+func (c *conn) holdPublisher() error {
+	cleared, reason := c.srv.broker.Alarms.Wait()
+	if cleared == nil {
+		return nil
+	}
+	c.endBatch()
+	c.state.Store(stateBlocked)
+	if c.capabilities.connectionBlocked {
+		c.send(0, &amqp.ConnectionBlocked{Reason: reason})
+	}
+	c.out.wake()
+	c.log.Warn().Str("reason", reason).Msg("publisher is held")
+	select {
+	case <-cleared:
+	case <-c.forced:
+		return c.force.Load()
+	case <-c.cut: // nobody reads, so only the writer notices that the client is gone
+		return net.ErrClosed
+	}
+	c.state.Store(stateRunning)
+	if c.capabilities.connectionBlocked {
+		c.send(0, &amqp.ConnectionUnblocked{})
+	}
+	c.out.wake()
+	return nil
+}

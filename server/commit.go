@@ -1,0 +1,51 @@
+package server
+
+import (
+	"github.com/warren-mq/warren/amqp"
+	"github.com/warren-mq/warren/storage"
+)
+
+// commitWait is what a channel tells its client when a commit is durable.
+type commitWait struct {
+	commit   storage.Commit
+	confirm  uint64 // publishes up to this tag are confirmed; 0 for none
+	commitOk bool   // tx.commit-ok
+}
+
+// waitFor puts w behind what the channel waits for already, so that confirms go out in order, and returns the commit
+// that w waits for now. The outbox's lock is held.
+func (ch *channel) waitFor(w commitWait) storage.Commit {
+	if n := len(ch.waiting); n > 0 {
+		w.commit = max(w.commit, ch.waiting[n-1].commit)
+	}
+	ch.waiting = append(ch.waiting, w)
+	return w.commit
+}
+
+// Durable is called by the store when a commit is on disk.
+func (ch *channel) Durable(commit storage.Commit) {
+	out := ch.conn.out
+	out.lock()
+	n, confirm, commitOk := 0, uint64(0), false
+	for ; n < len(ch.waiting) && ch.waiting[n].commit <= commit; n++ {
+		w := &ch.waiting[n]
+		confirm = max(confirm, w.confirm)
+		commitOk = commitOk || w.commitOk
+	}
+	rest := copy(ch.waiting, ch.waiting[n:])
+	ch.waiting = ch.waiting[:rest]
+	if n == 0 || ch.ending || out.closed {
+		out.mu.Unlock()
+		return
+	}
+	if confirm > 0 {
+		ch.sendConfirm(confirm)
+	}
+	if commitOk {
+		ch.committing.Store(false)
+		out.buf = amqp.AppendMethod(out.buf, ch.number, &amqp.TxCommitOk{})
+		out.frames++
+	}
+	out.mu.Unlock()
+	out.wake()
+}

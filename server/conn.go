@@ -1,0 +1,377 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/warren-mq/warren/amqp"
+	"github.com/warren-mq/warren/auth"
+	"github.com/warren-mq/warren/broker"
+	"github.com/warren-mq/warren/storage"
+)
+
+// conn is one client's connection. Fields without a remark belong to the reader, the goroutine that runs serve.
+type conn struct {
+	srv    *Server
+	socket net.Conn
+	name   string // "peer:port -> local:port"
+	log    zerolog.Logger
+	frames *amqp.Reader
+	out    *outbox
+
+	mechanism        string
+	user             *auth.User
+	vhost            string
+	clientProperties amqp.Table
+	capabilities     capabilities
+	channelMax       uint16
+	frameMax         uint32 // bytes; 0 without a limit
+	heartbeat        time.Duration
+	connectedAt      time.Time
+
+	session  *broker.Session
+	pub      *broker.Publisher
+	fx       broker.Effects
+	lastUsed *channel   // the channel of the last frame, mostly that of the next
+	pubs     []*channel // those with publishes in the batch
+	partial  []*channel // those whose content has begun
+	bodies   [][]byte   // bodies that were put together for the batch, given back when it is settled
+
+	// inside says that the reader is between Enter and Leave of the broker, working on commit.
+	inside bool
+	commit storage.Commit
+	// held are answers that wait for a commit, since what they confirm must be durable first, and those behind them.
+	held       []byte
+	heldCommit storage.Commit
+	mayOverrun bool // published something durable in this batch: look whether the disk keeps up
+
+	// What clients said of deliveries in the batch, by queue and in the order in which the queues came up.
+	settlements      map[*broker.Queue]*settlement
+	settling         []*settlement
+	spareSettlements []*settlement
+	sharing          []*channel // whose limit for all consumers has room; scratch space of settleAcks
+	givenBack        bool       // something is to be requeued or rejected: it must come before the next publish
+
+	unfinished atomic.Int64 // bytes of bodies that have come in part, changed by the reader
+
+	state          atomic.Int32
+	received       receivedCounter
+	framesReceived atomic.Uint64
+	batchFrames    uint64 // not yet added to framesReceived
+
+	// force is why somebody else wants the connection to end: asked for once, then found by the reader.
+	force     atomic.Pointer[amqp.Error]
+	forced    chan struct{} // closed when force is set
+	forceOnce sync.Once
+	cut       chan struct{} // closed with the socket
+	cutOnce   sync.Once
+
+	mu       sync.Mutex          // guards what the management API reads beside the reader
+	channels map[uint16]*channel // changed by the reader under mu
+	beats    *time.Timer         // sends heartbeats and looks for the client's; nil once stopped
+}
+
+// capabilities are what a client says that it can take (protocol.md §3.2).
+type capabilities struct {
+	authenticationFailureClose, consumerCancelNotify, connectionBlocked bool
+}
+
+// States of a connection, and RabbitMQ's words for them.
+const (
+	stateStarting = iota
+	stateTuning
+	stateOpening
+	stateRunning
+	stateBlocked
+	stateClosing
+)
+
+var stateNames = [...]string{"starting", "tuning", "opening", "running", "blocked", "closing"}
+
+func newConn(s *Server, n net.Conn) *conn {
+	c := &conn{
+		srv:         s,
+		socket:      n,
+		channels:    make(map[uint16]*channel),
+		settlements: make(map[*broker.Queue]*settlement),
+		connectedAt: s.broker.Now(),
+		forced:      make(chan struct{}),
+		cut:         make(chan struct{}),
+	}
+	c.log = s.log
+	c.frames = amqp.NewReader(&c.received, minFrameMax)
+	c.received.from = n
+	c.out = newOutbox(n)
+	c.out.resume = c.resumeParked
+	c.out.failed = c.writeFailed
+	return c
+}
+
+// receivedCounter counts what is read from the socket.
+type receivedCounter struct {
+	from  net.Conn
+	bytes atomic.Uint64
+}
+
+func (r *receivedCounter) Read(p []byte) (int, error) {
+	n, err := r.from.Read(p)
+	r.bytes.Add(uint64(n))
+	return n, err
+}
+
+// errClosed ends a connection that the client has closed in good order.
+var errClosed = errors.New("connection is closed")
+
+// identify finds out who is at the other end. Behind a proxy it waits for the first bytes.
+func (c *conn) identify() {
+	c.name = fmt.Sprintf("%s -> %s", c.socket.RemoteAddr(), c.socket.LocalAddr())
+	c.log = c.srv.log.With().Str("connection", c.name).Logger()
+}
+
+// serve runs the connection from the handshake to its end.
+func (c *conn) serve() {
+	defer c.end()
+	if err := c.handshake(); err != nil {
+		c.handshakeFailed(err)
+		return
+	}
+	c.startHeartbeats()
+	err := c.read()
+	c.stopHeartbeats()
+	c.finish(err)
+}
+
+// read handles frames until the connection ends. Its error says how.
+func (c *conn) read() error {
+	for {
+		for {
+			f, ok, err := c.frames.Next()
+			if err != nil {
+				return &malformed{err}
+			}
+			if !ok {
+				break
+			}
+			c.batchFrames++
+			if err := c.handle(f); err != nil {
+				return err
+			}
+		}
+		c.endBatch()
+		if err := c.releaseHeld(); err != nil {
+			return err
+		}
+		if c.mayOverrun {
+			c.mayOverrun = false
+			c.srv.broker.WaitRoom(c.forced)
+		}
+		if err := c.fill(); err != nil {
+			return err
+		}
+	}
+}
+
+// fill waits for more from the client.
+func (c *conn) fill() error {
+	if err := c.waitRoom(); err != nil {
+		return err
+	}
+	err := c.frames.Fill()
+	if err == nil {
+		return nil
+	}
+	if e := c.force.Load(); e != nil {
+		return e
+	}
+	return err
+}
+
+// malformed is a frame that cannot be understood; nothing more is read from such a client.
+type malformed struct{ error }
+
+func (m *malformed) Unwrap() error { return m.error }
+
+// handle deals with one frame.
+func (c *conn) handle(f amqp.Frame) error {
+	if err := f.Check(); err != nil {
+		return err
+	}
+	if f.Channel == 0 {
+		return c.handleConnectionFrame(f)
+	}
+	ch := c.lastUsed
+	if ch == nil || ch.number != f.Channel {
+		if ch = c.channels[f.Channel]; ch == nil {
+			return c.handleUnopened(f)
+		}
+		c.lastUsed = ch
+	}
+	err := ch.handle(f)
+	if err == nil {
+		return nil
+	}
+	return c.channelFailed(ch, err)
+}
+
+// endBatch settles what the batch left and lets the writers run.
+func (c *conn) endBatch() {
+	c.framesReceived.Add(c.batchFrames)
+	c.batchFrames = 0
+	c.settle()
+	c.releaseBodies()
+	c.keepPartial()
+	c.fx.Run()
+	c.out.wake()
+}
+
+// keepPartial makes contents that are not complete independent of the read buffer.
+func (c *conn) keepPartial() {
+	kept := c.partial[:0]
+	for _, ch := range c.partial {
+		if ch.content.stage == expectMethod {
+			ch.content.known = false
+			continue
+		}
+		ch.content.own()
+		kept = append(kept, ch)
+	}
+	clear(c.partial[len(kept):])
+	c.partial = kept
+}
+
+// settle hands the gathered publishes and acknowledgements to the queues and confirms.
+func (c *conn) settle() {
+	if len(c.pubs) == 0 && len(c.settling) == 0 {
+		return
+	}
+	entered := c.enter()
+	if len(c.pubs) > 0 {
+		c.settlePublishes()
+	}
+	if len(c.settling) > 0 {
+		c.settleAcks()
+	}
+	c.leave(entered)
+}
+
+// enter begins work on queues and definitions, unless the reader is at it already; leave takes what it returned.
+func (c *conn) enter() (entered bool) {
+	if c.inside {
+		return false
+	}
+	c.commit, c.inside = c.srv.broker.Enter(), true
+	return true
+}
+
+func (c *conn) leave(entered bool) {
+	if entered {
+		c.inside = false
+		c.srv.broker.Leave()
+	}
+}
+
+func (c *conn) settlePublishes() {
+	entered := c.enter()
+	c.pub.Settle(c.now(), &c.fx)
+	var commit storage.Commit // 0: safe as it is
+	if c.fx.Durable {
+		commit, c.fx.Durable, c.mayOverrun = c.commit, false, true
+	}
+	for i, ch := range c.pubs {
+		ch.batchSettled(commit)
+		c.pubs[i] = nil
+	}
+	c.pubs = c.pubs[:0]
+	c.leave(entered)
+}
+
+// awaitRoom waits, within a batch, while the client does not take what is written for it.
+func (c *conn) awaitRoom() error {
+	if !c.out.mustWait() {
+		return nil
+	}
+	c.endBatch() // or nobody might be writing
+	return c.waitRoom()
+}
+
+// waitRoom waits between batches while the client does not take what is written for it. It fails if somebody wants
+// the connection to end.
+func (c *conn) waitRoom() error {
+	c.out.waitRoom()
+	if e := c.force.Load(); e != nil {
+		return e
+	}
+	return nil
+}
+
+// now is the time as the queues want it.
+func (c *conn) now() int64 { return c.srv.broker.Now().UnixMilli() }
+
+// send appends the frame of a method and counts it. The writer runs at the end of the batch. An answer to a change of
+// durable definitions is held until that is durable, and so is what is sent after it.
+func (c *conn) send(channel uint16, m amqp.Method) {
+	if c.session != nil && c.session.Unsaved() {
+		c.session.Saved()
+		c.heldCommit = c.commit
+		c.held = amqp.AppendMethod(c.held, channel, m)
+		return
+	}
+	if len(c.held) > 0 {
+		c.held = amqp.AppendMethod(c.held, channel, m)
+		return
+	}
+	c.out.lock()
+	c.out.buf = amqp.AppendMethod(c.out.buf, channel, m)
+	c.out.frames++
+	c.out.mu.Unlock()
+}
+
+// releaseHeld waits until what the held answers confirm is durable, and sends them.
+func (c *conn) releaseHeld() error {
+	if len(c.held) == 0 {
+		return nil
+	}
+	c.fx.Run()
+	c.out.wake()
+	if err := c.srv.broker.WaitDurable(c.heldCommit, c.forced); err != nil {
+		c.held = c.held[:0]
+		return amqp.Errorf(amqp.InternalError, "")
+	}
+	c.out.lock()
+	c.out.buf = append(c.out.buf, c.held...)
+	c.out.mu.Unlock()
+	c.out.wake()
+	c.held = c.held[:0]
+	return nil
+}
+
+// releaseHeldAtEnd does so before a close; if it fails, nothing more is promised.
+func (c *conn) releaseHeldAtEnd() {
+	if err := c.releaseHeld(); err != nil {
+		c.log.Error().Err(err).Msg("answers are dropped since the store has failed")
+	}
+}
+
+// resumeParked is called by the writer once it has taken what was in the outbox.
+func (c *conn) resumeParked(parked []*consumer) {
+	var fx broker.Effects
+	now := c.now()
+	c.srv.broker.Enter()
+	for _, k := range parked {
+		c.out.mu.Lock()
+		k.parked = false
+		c.out.mu.Unlock()
+		k.queue.Resume(now, k.subscription, &fx)
+	}
+	c.srv.broker.Leave()
+	fx.Run()
+}
+
+// writeFailed is called by the writer when the client does not take any more.
+func (c *conn) writeFailed(error) { c.reset() }

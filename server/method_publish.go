@@ -1,0 +1,78 @@
+package server
+
+import (
+	"github.com/warren-mq/warren/amqp"
+	"github.com/warren-mq/warren/broker"
+)
+
+// handlePublish begins a content. It is dealt with when its last frame has come.
+func (ch *channel) handlePublish(args []byte) error {
+	var m amqp.BasicPublish
+	if err := m.Decode(args); err != nil {
+		return err
+	}
+	if m.Immediate && !ch.closing {
+		return amqp.Errorf(amqp.NotImplemented, "immediate=true")
+	}
+	if err := ch.conn.releaseHeld(); err != nil { // nothing about this message may overtake them
+		return err
+	}
+	ch.beginContent(&m)
+	return nil
+}
+
+// contentComplete publishes the message that the channel has put together.
+func (ch *channel) contentComplete(body []byte) error {
+	ch.contentEnds()
+	if ch.closing {
+		return nil
+	}
+	c, ct := ch.conn, &ch.content
+	if c.givenBack {
+		c.settleAcks()
+	}
+	m := broker.Message{
+		Exchange: ct.publish.Exchange, RoutingKey: ct.publish.RoutingKey, Properties: ct.props, Body: body,
+	}
+	if ch.tx != nil {
+		return tied(amqp.BasicPublishID, ch.tx.publish(ch, &m, ct.publish.Mandatory))
+	}
+	routed, err := c.pub.Publish(&m)
+	if err != nil {
+		return tied(amqp.BasicPublishID, err)
+	}
+	ch.published++
+	if !routed {
+		ch.unroutable(&m, ct.publish.Mandatory)
+	}
+	if !ch.inBatch {
+		ch.inBatch = true
+		c.pubs = append(c.pubs, ch)
+	}
+	return nil
+}
+
+// unroutable returns a mandatory message to its publisher and counts one that is dropped.
+func (ch *channel) unroutable(m *broker.Message, mandatory bool) {
+	if !mandatory {
+		ch.routedNowhere++
+		return
+	}
+	ch.returned++
+	ch.sendReturn(m.Exchange, m.RoutingKey, m.Properties, m.Body)
+}
+
+// sendReturn appends basic.return with its content, without the header BCC.
+func (ch *channel) sendReturn(exchange, key, properties, body []byte) {
+	c := ch.conn
+	c.out.lock()
+	defer c.out.mu.Unlock()
+	buf, mark := amqp.BeginFrame(c.out.buf, amqp.FrameMethod, ch.number)
+	ret := amqp.BasicReturn{
+		ReplyCode: uint16(amqp.NoRoute), ReplyText: amqp.NoRoute.Name(), Exchange: exchange, RoutingKey: key,
+	}
+	buf = amqp.EndFrame(ret.Append(buf), mark)
+	buf = amqp.AppendContentHeader(buf, ch.number, classBasic, uint64(len(body)), properties)
+	c.out.buf = amqp.AppendBody(buf, ch.number, body, c.frameMax)
+	c.out.frames += 3
+}

@@ -1,0 +1,134 @@
+package server
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/warren-mq/warren/amqp"
+	"github.com/warren-mq/warren/broker"
+)
+
+// transaction is what a channel has published and acknowledged since tx.select, tx.commit or tx.rollback. The
+// methods of a nil transaction do nothing.
+type transaction struct {
+	publishes []txPublish
+	settled   []txPart
+}
+
+type txPublish struct {
+	held     broker.Held
+	returned bool // mandatory and unroutable: basic.return is due at commit
+	lost     bool // unroutable
+}
+
+// txPart is one acknowledgement: what the client said of which deliveries.
+type txPart struct {
+	deliveries []delivery
+	what       outcome
+}
+
+func (ch *channel) txSelect(*amqp.TxSelect) error {
+	if ch.confirm.Load() {
+		return amqp.Errorf(amqp.PreconditionFailed, "cannot switch from confirm to tx mode")
+	}
+	if ch.tx == nil {
+		ch.tx = new(transaction)
+		ch.transactional.Store(true)
+	}
+	ch.conn.send(ch.number, &amqp.TxSelectOk{})
+	return nil
+}
+
+// publish keeps a message for the commit. It is checked and routed now (3.10.8).
+func (tx *transaction) publish(ch *channel, m *broker.Message, mandatory bool) error {
+	held, routed, err := ch.conn.pub.Hold(m)
+	if err != nil {
+		return err
+	}
+	tx.publishes = append(tx.publishes, txPublish{held: held, lost: !routed, returned: !routed && mandatory})
+	ch.counts.uncommittedPublishes.Add(1)
+	return nil
+}
+
+func (ch *channel) txCommit(*amqp.TxCommit) error {
+	c, tx := ch.conn, ch.tx
+	if tx == nil {
+		return amqp.Errorf(amqp.PreconditionFailed, "channel is not transactional")
+	}
+	for i := range tx.publishes {
+		p := &tx.publishes[i]
+		c.pub.Release(&p.held)
+		ch.published++
+		switch m := &p.held.Message; {
+		case p.returned:
+			ch.returned++
+			ch.sendReturn(m.Exchange, m.RoutingKey, m.Properties, m.Body)
+		case p.lost:
+			ch.routedNowhere++
+		}
+	}
+	if len(tx.publishes) > 0 && !ch.inBatch {
+		ch.inBatch = true
+		c.pubs = append(c.pubs, ch)
+	}
+	if len(tx.publishes) > 0 {
+		c.settlePublishes()
+	}
+	c.out.mu.Lock()
+	for _, part := range tx.settled {
+		for _, d := range part.deliveries {
+			c.note(d, part.what)
+		}
+	}
+	c.out.mu.Unlock()
+	tx.reset(ch)
+	c.settleAcks()
+	if !c.srv.broker.Durable() {
+		c.send(ch.number, &amqp.TxCommitOk{})
+		return nil
+	}
+	// Publishes and acknowledgements are one commit, which the answer waits for.
+	c.out.mu.Lock()
+	ch.committing.Store(true)
+	commit := ch.waitFor(commitWait{commit: c.commit, commitOk: true})
+	c.out.mu.Unlock()
+	c.srv.broker.AwaitCommit(commit, ch)
+	return nil
+}
+
+func (ch *channel) txRollback(*amqp.TxRollback) error {
+	if ch.tx == nil {
+		return amqp.Errorf(amqp.PreconditionFailed, "channel is not transactional")
+	}
+	ch.tx.rollBack(ch)
+	ch.conn.send(ch.number, &amqp.TxRollbackOk{})
+	return nil
+}
+
+// rollBack drops what was published; what was acknowledged is unacknowledged again, not requeued.
+func (tx *transaction) rollBack(ch *channel) {
+	if tx == nil {
+		return
+	}
+	out := ch.conn.out
+	out.mu.Lock()
+	tx.restore(&ch.unacked)
+	out.mu.Unlock()
+	tx.reset(ch)
+}
+
+// restore puts everything back that was acknowledged.
+func (tx *transaction) restore(u *unacked) {
+	var all []delivery
+	for _, part := range tx.settled {
+		all = append(all, part.deliveries...)
+	}
+	slices.SortFunc(all, func(a, b delivery) int { return cmp.Compare(a.tag, b.tag) })
+	u.restore(all)
+}
+
+func (tx *transaction) reset(ch *channel) {
+	*tx = transaction{}
+	ch.counts.uncommittedPublishes.Store(0)
+	ch.counts.uncommittedAcks.Store(0)
+}

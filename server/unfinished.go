@@ -1,0 +1,71 @@
+package server
+
+import "github.com/warren-mq/warren/amqp"
+
+// keepPiece appends to the channel's unfinished body. Memory grows with what has come, not with what was announced,
+// and is bounded for the connection and for all of them.
+func (ch *channel) keepPiece(piece []byte) error {
+	if err := ch.conn.countUnfinished(int64(len(piece))); err != nil {
+		return err
+	}
+	ch.content.body = append(ch.content.body, piece...)
+	return nil
+}
+
+// countUnfinished adds n bytes of unfinished bodies to what is counted, or fails and adds nothing.
+func (c *conn) countUnfinished(n int64) error {
+	if c.unfinished.Load()+n > c.srv.cfg.MaxUnfinishedBytes {
+		return tooMuchUnfinished()
+	}
+	c.unfinished.Add(n)
+	if c.srv.unfinished.Add(n) > c.srv.cfg.MaxUnfinishedBytesTotal && c.srv.largestUnfinished() == c {
+		c.forgetUnfinished(n)
+		return tooMuchUnfinished()
+	}
+	return nil
+}
+
+func (c *conn) forgetUnfinished(n int64) {
+	c.unfinished.Add(-n)
+	c.srv.unfinished.Add(-n)
+}
+
+// largestUnfinished ends the connection with the most bytes of unfinished bodies, so that one which has just begun
+// does not pay for the others, and returns it. If one that has to go still holds some, that is left to go first.
+func (s *Server) largestUnfinished() *conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var largest *conn
+	var most int64
+	for c := range s.conns {
+		switch n := c.unfinished.Load(); {
+		case n > 0 && c.force.Load() != nil:
+			return nil
+		case n > most:
+			largest, most = c, n
+		}
+	}
+	if largest != nil {
+		largest.forceClose(tooMuchUnfinished())
+	}
+	return largest
+}
+
+func tooMuchUnfinished() *amqp.Error {
+	return &amqp.Error{Code: amqp.ResourceError, Reason: "too many bytes of unfinished messages", Method: amqp.BasicPublishID}
+}
+
+// dropBody forgets the pieces of an unfinished body.
+func (ch *channel) dropBody() {
+	ch.conn.forgetUnfinished(int64(len(ch.content.body)))
+	ch.content.body = nil
+}
+
+// releaseBodies forgets the bodies that were put together for a batch which is settled now.
+func (c *conn) releaseBodies() {
+	for i, b := range c.bodies {
+		c.forgetUnfinished(int64(len(b)))
+		c.bodies[i] = nil
+	}
+	c.bodies = c.bodies[:0]
+}
