@@ -15,6 +15,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/url"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,7 +30,8 @@ import (
 
 // Server is a running broker.
 type Server struct {
-	// URL is what an AMQP client dials: amqp://guest:guest@127.0.0.1:PORT/
+	// URL is what an AMQP client dials: amqp://guest:guest@127.0.0.1:PORT/, and the default vhost behind it unless that
+	// is "/".
 	URL string
 	// Addr is host:port of the AMQP listener.
 	Addr string
@@ -42,6 +45,7 @@ type Server struct {
 	management *management.Server // nil with WithoutManagement
 	served     chan error         // what each Serve returned
 	doors      int                // how many Serves run
+	close      func() error       // runs once
 }
 
 // Option changes how the server is made.
@@ -97,6 +101,7 @@ func Start(opts ...Option) (*Server, error) {
 	log := zerolog.New(o.log)
 	o.broker.Logger = log
 	s := new(Server)
+	s.close = sync.OnceValue(s.shutdown)
 	if err := s.start(o, log); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -125,6 +130,10 @@ func (s *Server) start(o options, log zerolog.Logger) (err error) {
 		amqp:   server.New(o.server, b, log),
 		served: make(chan error, 2),
 		store:  s.store,
+		close:  s.close,
+	}
+	if v := o.broker.DefaultVHost; v != "" && v != "/" {
+		s.URL += url.PathEscape(v)
 	}
 	if !o.noManagement {
 		if err := s.startManagement(log); err != nil {
@@ -165,8 +174,11 @@ func (s *Server) listeners() (list []management.Listener) {
 	return list
 }
 
-// Close disconnects all clients and ends the broker.
-func (s *Server) Close() error {
+// Close disconnects all clients and ends the broker. It may be called again, from any goroutine, and returns the same
+// then, once the broker has ended.
+func (s *Server) Close() error { return s.close() }
+
+func (s *Server) shutdown() error {
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
 	var err error

@@ -30,6 +30,10 @@ type Log interface {
 
 	// Live reports whether the record is still there.
 	Live(seq uint64) bool
+	// Peek is At for those who only look: a record that is not in memory is not asked for.
+	Peek(seq uint64) (record []byte, ok bool)
+	// Resident is the number of live records that are in memory.
+	Resident() int
 	// Count is the number of live records, and LiveBytes their size.
 	Count() int
 	LiveBytes() int64

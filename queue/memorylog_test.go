@@ -79,3 +79,6 @@ func (l *memoryLog) Bytes() int64  { return int64(cap(l.data)) }
 func (l *memoryLog) Drop() {
 	*l = memoryLog{first: l.Next(), dropped: true}
 }
+
+func (l *memoryLog) Peek(seq uint64) ([]byte, bool) { return l.At(seq) }
+func (l *memoryLog) Resident() int                  { return l.live }

@@ -29,7 +29,7 @@ func TestStatsAddAddsEveryField(t *testing.T) {
 	}
 }
 
-func TestHeadTimestampIsThatOfTheMessageDeliveredNext(t *testing.T) {
+func TestHeadTimestampIsThatOfTheOldestMessage(t *testing.T) {
 	q := queue.New(queue.Config{}, &memoryLog{})
 	var fx queue.Effects
 	check := func(want uint64) {
@@ -40,19 +40,26 @@ func TestHeadTimestampIsThatOfTheMessageDeliveredNext(t *testing.T) {
 	}
 	check(0)
 	msgs, idx := batch("a", "b", "c")
-	for i, seconds := range []uint64{7, 8} {
+	for i, seconds := range []uint64{7, 5} {
 		p := amqp.Properties{Flags: amqp.FlagTimestamp, Timestamp: seconds}
 		msgs[i].Properties = p.Append(nil)
 	}
 	q.Publish(0, msgs, idx, &fx)
-	check(7)
+	check(7) // of a, which is next
 	c := &client{credit: -1, shared: &deliveries{}}
 	q.Get(c, false, 0, &fx)
-	check(8)
+	check(5) // of b, which is next and says that it is older than a, which is unacknowledged
 	q.Get(c, false, 0, &fx)
-	check(0) // c has no timestamp
-	q.Settle(0, &queue.Settlement{Requeued: []uint64{c.unacked[0].seq}}, &fx)
+	check(7) // c, which is next, has none
+	q.Get(c, false, 0, &fx)
 	check(7)
+	q.Settle(0, &queue.Settlement{Acked: []uint64{c.unacked[0].seq}}, &fx)
+	check(5)
+	q.Settle(0, &queue.Settlement{Requeued: []uint64{c.unacked[1].seq}}, &fx)
+	check(5)
+	if got := q.Resident(); got != 2 {
+		t.Errorf("%d messages are resident, want 2", got)
+	}
 	q.Delete(false, false, &fx)
 	check(0)
 }
