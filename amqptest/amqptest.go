@@ -191,6 +191,9 @@ func (s *Server) shutdown() error {
 	for ; s.doors > 0; s.doors-- {
 		err = errors.Join(err, <-s.served)
 	}
+	if s.Broker != nil {
+		s.Broker.Close()
+	}
 	if s.store != nil {
 		err = errors.Join(err, s.store.Close())
 	}

@@ -13,7 +13,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/warren-mq/warren/auth"
-	"github.com/warren-mq/warren/queue"
 	"github.com/warren-mq/warren/storage"
 )
 
@@ -58,6 +57,7 @@ type Broker struct {
 	connections connections
 	commits     commits
 	ended       ended
+	timers      timers
 
 	mu     sync.RWMutex
 	vhosts map[string]*VHost // guarded by mu
@@ -95,6 +95,7 @@ func New(cfg Config) (*Broker, error) {
 		}
 	}
 	b := &Broker{cfg: cfg, Users: cfg.Users, started: cfg.Now(), vhosts: make(map[string]*VHost)}
+	b.timers.broker = b
 	if cfg.Store != nil {
 		return b, b.recover()
 	}
@@ -103,6 +104,10 @@ func New(cfg Config) (*Broker, error) {
 	}
 	return b, nil
 }
+
+// Close ends what the broker does of its own accord, with time. The front doors are shut down before, and the store is
+// closed after.
+func (b *Broker) Close() { b.timers.close() }
 
 // DefaultNodeName is rabbit@ and the host's short name, as RabbitMQ calls its node.
 func DefaultNodeName() string { return "rabbit@" + hostName() }
@@ -137,14 +142,6 @@ func (b *Broker) nowMillis() int64 { return b.cfg.Now().UnixMilli() }
 
 // Logger is the core's logger.
 func (b *Broker) Logger() *zerolog.Logger { return &b.cfg.Logger }
-
-// newLog makes the log of a new queue, between Enter and Leave.
-func (b *Broker) newLog(vhost string, c queue.Config) *storage.Log {
-	if b.cfg.Store == nil {
-		return storage.NewLog(storage.Options{})
-	}
-	return b.cfg.Store.CreateLog(logTag(vhost, c.Name), c.Durable)
-}
 
 // AddVHost creates a vhost with its predeclared exchanges. An existing vhost of that name is returned as it is.
 func (b *Broker) AddVHost(name string) (*VHost, error) {

@@ -24,6 +24,10 @@ func (b *Broker) Leave() {
 	}
 }
 
+// Outstanding is the commit with which all that was done so far is durable; to wait for one that nothing is part of
+// would be to wait for ever. It is called between Enter and Leave, on a broker with a store.
+func (b *Broker) Outstanding() storage.Commit { return b.cfg.Store.Outstanding() }
+
 // Durable says whether the broker has a store.
 func (b *Broker) Durable() bool { return b.cfg.Store != nil }
 
@@ -45,6 +49,10 @@ type commitWait struct {
 
 // AwaitCommit has w told when a commit is durable. It is called between Enter and Leave, on a broker with a store.
 func (b *Broker) AwaitCommit(commit storage.Commit, w CommitWaiter) {
+	if durable := b.cfg.Store.Durable(); durable >= commit {
+		w.Durable(durable) // and not only when those are due who wait for later ones
+		return
+	}
 	b.commits.mu.Lock()
 	b.commits.waiting = append(b.commits.waiting, commitWait{commit, w})
 	b.commits.mu.Unlock()
@@ -84,7 +92,7 @@ func (b *Broker) WaitDurable(commit storage.Commit, stop <-chan struct{}) error 
 	}
 	done := make(commitSignal)
 	st.Enter()
-	if st.Durable() >= commit {
+	if commit = min(commit, st.Outstanding()); st.Durable() >= commit {
 		st.Leave()
 		return nil
 	}

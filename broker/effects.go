@@ -6,6 +6,17 @@ import "github.com/warren-mq/warren/queue"
 // touches; whoever fills it calls Run once the batch is through, with no lock held.
 type Effects struct {
 	queue.Effects
+
+	// dead are the dead letters of the queues that were called, in the order of the calls. publishing says that
+	// somebody up the stack empties it.
+	dead       []deaths
+	publishing bool
+}
+
+// deaths are what one call to a queue made it give up.
+type deaths struct {
+	queue   *Queue
+	letters []queue.DeadLetter
 }
 
 // Consumer is a queue.Consumer that wants to know when its queue is deleted.
@@ -23,45 +34,107 @@ func (fx *Effects) Run() {
 	fx.Reset()
 }
 
-// Publish, Settle, Resume, Get and Cancel are those of queue.Queue, followed by what concerns the topology.
+// The following are the methods of queue.Queue, each followed by what concerns others than the queue itself.
 
 // Publish appends the messages of msgs that idx names. now is unix time in milliseconds.
 func (q *Queue) Publish(now int64, msgs []queue.Message, idx []int32, fx *Effects) {
 	q.Queue.Publish(now, msgs, idx, &fx.Effects)
-	q.after(fx)
+	q.after(now, fx)
 }
 
 // Settle applies acknowledgements.
 func (q *Queue) Settle(now int64, s *queue.Settlement, fx *Effects) {
 	q.Queue.Settle(now, s, &fx.Effects)
-	q.after(fx)
+	q.after(now, fx)
 }
 
 // Resume tells that a consumer has credit again.
 func (q *Queue) Resume(now int64, s *queue.Subscription, fx *Effects) {
 	q.Queue.Resume(now, s, &fx.Effects)
-	q.after(fx)
+	q.after(now, fx)
 }
 
 // Get hands the first message to c; see queue.Queue.
 func (q *Queue) Get(c queue.Consumer, noAck bool, now int64, fx *Effects) (ok bool, wait <-chan struct{}) {
 	ok, wait = q.Queue.Get(c, noAck, now, &fx.Effects)
-	q.after(fx)
+	q.after(now, fx)
 	return ok, wait
 }
 
 // Cancel ends a subscription; no delivery comes after it returns.
 func (q *Queue) Cancel(s *queue.Subscription, fx *Effects) {
-	q.Queue.Cancel(s, &fx.Effects)
-	q.after(fx)
+	now := q.vhost.broker.nowMillis()
+	q.Queue.Cancel(now, s, &fx.Effects)
+	q.after(now, fx)
 }
 
-// after handles what the last call to the queue left in fx beyond wake-ups.
-func (q *Queue) after(fx *Effects) {
+// used tells that a client has declared the queue.
+func (q *Queue) used() {
+	if q.Expires() == 0 {
+		return
+	}
+	var fx Effects
+	now := q.vhost.broker.nowMillis()
+	q.Queue.Used(now, &fx.Effects)
+	q.after(now, &fx)
+}
+
+// tick is called when the time comes that the queue asked for.
+func (q *Queue) tick(now int64, fx *Effects) {
+	q.Tick(now, &fx.Effects)
+	q.after(now, fx)
+}
+
+// after handles what the last call to the queue left in fx beyond wake-ups and refusals.
+func (q *Queue) after(now int64, fx *Effects) {
+	if fx.WakeAt == 0 && len(fx.DeadLetters) == 0 && !fx.Deleted {
+		return
+	}
+	q.collect(fx)
+	if !fx.publishing {
+		fx.publishDead(now)
+	}
+}
+
+// collect takes what the last call to the queue left in fx, and leaves the dead letters for publishDead.
+func (q *Queue) collect(fx *Effects) {
+	if at := fx.WakeAt; at != 0 {
+		fx.WakeAt = 0
+		q.wakeAt(at)
+	}
+	if len(fx.DeadLetters) > 0 {
+		fx.dead = append(fx.dead, deaths{q, fx.DeadLetters})
+		fx.DeadLetters = nil
+	}
 	if fx.Deleted {
 		fx.Deleted = false
 		q.gone(fx)
 	}
+}
+
+// wakeAt lets the timers wake the queue.
+func (q *Queue) wakeAt(at int64) {
+	t := &q.vhost.broker.timers
+	t.set(q, at)
+	if q.Closed() { // perhaps before set, so that nobody else would drop it
+		t.drop(q)
+	}
+}
+
+// publishDead publishes dead letters until there are none. One may be the death of others: the loop, in place of a
+// recursion, keeps the stack small however long a chain of dead-letter exchanges is.
+func (fx *Effects) publishDead(now int64) {
+	fx.publishing = true
+	refused := fx.Refused
+	fx.Refused = nil
+	for i := 0; i < len(fx.dead); i++ {
+		d := fx.dead[i]
+		fx.dead[i] = deaths{}
+		d.queue.deadLetter(now, d.letters, fx)
+	}
+	fx.dead = fx.dead[:0]
+	fx.Refused = refused
+	fx.publishing = false
 }
 
 // delete removes the queue whatever it holds.
@@ -78,6 +151,7 @@ func (q *Queue) gone(fx *Effects) {
 	vh.mu.Lock()
 	vh.removeQueue(q)
 	vh.mu.Unlock()
+	vh.broker.timers.drop(q)
 	cancelled := fx.Cancelled
 	fx.Cancelled = nil
 	for _, s := range cancelled {

@@ -30,9 +30,11 @@ func (p *Publisher) examine(msg *queue.Message) error {
 		return err
 	}
 	if props.Has(amqp.FlagExpiration) {
-		if err := checkExpiration(props.Expiration); err != nil {
+		ttl, err := expiration(props.Expiration)
+		if err != nil {
 			return err
 		}
+		msg.HasTTL, msg.TTL = true, ttl
 	}
 	if err := p.senderSelected(props, msg); err != nil {
 		return err
@@ -101,14 +103,14 @@ func (p *Publisher) senderSelected(props *amqp.Properties, msg *queue.Message) e
 	return nil
 }
 
-// checkExpiration takes what RabbitMQ takes: an optional sign and digits, from 0 to ten years in milliseconds.
+// expiration takes what RabbitMQ takes: an optional sign and digits, from 0 to ten years in milliseconds.
 // The texts are those of Erlang's string:to_integer, which reads as far as it can and leaves the rest.
-func checkExpiration(value []byte) error {
-	_, err := parseExpiration(value)
-	if err != "" {
-		return amqp.Errorf(amqp.PreconditionFailed, "invalid expiration '%s': %s", value, err)
+func expiration(value []byte) (millis int64, err error) {
+	millis, fault := parseExpiration(value)
+	if fault != "" {
+		return 0, amqp.Errorf(amqp.PreconditionFailed, "invalid expiration '%s': %s", value, fault)
 	}
-	return nil
+	return millis, nil
 }
 
 func parseExpiration(value []byte) (millis int64, fault string) {

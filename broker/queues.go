@@ -5,7 +5,6 @@ import (
 	"github.com/warren-mq/warren/auth"
 	"github.com/warren-mq/warren/exchange"
 	"github.com/warren-mq/warren/queue"
-	"github.com/warren-mq/warren/storage"
 )
 
 // Queue is a queue of a vhost: the state machine of package queue, and its place in the topology.
@@ -14,6 +13,8 @@ type Queue struct {
 	vhost *VHost
 	// session ends with the queue's life at the latest, if the queue is exclusive; else nil.
 	session *Session
+	// appointment belongs to the broker's timers.
+	appointment appointment
 }
 
 // VHost is the vhost that the queue is in.
@@ -54,13 +55,18 @@ func (s *Session) DeclareQueue(d QueueDeclaration) (*Queue, error) {
 	vh := s.vhost
 	for {
 		if q, ok := vh.Queue(d.Name); ok && !q.Closed() {
-			return q, s.redeclare(q, c)
+			if err := s.redeclare(q, c); err != nil {
+				return nil, err
+			}
+			q.used()
+			return q, nil
 		}
 		if err := s.mayCreate(d, serverNamed); err != nil {
 			return nil, err
 		}
 		if q, ok := s.create(c); ok {
 			s.warnUnapplied(q)
+			q.used()
 			return q, nil
 		} // else declared by somebody else meanwhile: compare with theirs
 	}
@@ -92,7 +98,7 @@ func (s *Session) create(c queue.Config) (*Queue, bool) {
 		}
 		vh.removeQueue(rival)
 	}
-	q := vh.addQueue(c, s.broker.newLog(vh.name, c))
+	q := vh.addQueue(c, nil)
 	vh.putQueue(q)
 	s.changed(q.Durable())
 	if c.Exclusive && s.owner != nil {
@@ -105,26 +111,6 @@ func (s *Session) create(c queue.Config) (*Queue, bool) {
 	vh.changed()
 	s.broker.Totals.QueuesCreated.Add(1)
 	return q, true
-}
-
-// addQueue makes a queue on its log and gives it its place. vh.mu is held, or nobody knows the vhost yet.
-func (vh *VHost) addQueue(c queue.Config, log *storage.Log) *Queue {
-	q := &Queue{Queue: queue.New(c, log), vhost: vh}
-	log.OnReady(q.recordsReady)
-	vh.queues.add(c.Name, q)
-	vh.fallback.Bind(exchange.Destination{Queue: q}, c.Name, nil)
-	return q
-}
-
-// recordsReady is called by the store, outside of Enter and Leave, when messages that had to be waited for are there.
-func (q *Queue) recordsReady() {
-	b := q.vhost.broker
-	var fx Effects
-	b.Enter()
-	q.Queue.Ready(b.nowMillis(), &fx.Effects)
-	q.after(&fx)
-	b.Leave()
-	fx.Run()
 }
 
 // redeclare compares a declaration with the queue that exists.
@@ -145,7 +131,11 @@ func (s *Session) warnUnapplied(q *Queue) {
 // CheckQueue is queue.declare with passive: the queue must exist and not be another connection's.
 func (s *Session) CheckQueue(name string) (*Queue, error) {
 	s.broker.Totals.QueuesDeclared.Add(1)
-	return s.lookup(cleanName(name))
+	q, err := s.lookup(cleanName(name))
+	if err == nil {
+		q.used()
+	}
+	return q, err
 }
 
 // ReadQueue finds a queue for consume, get and purge, which need the read permission.

@@ -54,6 +54,16 @@ func (b *Broker) recover() error {
 	for _, l := range logs { // of queues whose definition is gone
 		l.Drop()
 	}
+	// The time that the broker was away counts for messages, and not for the queues themselves.
+	now := b.nowMillis()
+	for _, vh := range b.VHosts() {
+		for q := range vh.EachQueue() {
+			q.used()
+			if q.Expiring() {
+				b.timers.set(q, now)
+			}
+		}
+	}
 	return nil
 }
 
@@ -121,15 +131,9 @@ func (b *Broker) recoverQueue(key, value []byte, logs map[string]*storage.Log) e
 	if err != nil {
 		return err
 	}
-	tag := string(logTag(vh.name, c.Name))
-	log := logs[tag]
-	delete(logs, tag)
 	b.Enter()
 	defer b.Leave()
-	if log == nil { // it never held a message
-		log = b.cfg.Store.CreateLog([]byte(tag), true)
-	}
-	vh.addQueue(c, log)
+	vh.addQueue(c, takeLogs(logs, vh.name, c))
 	return nil
 }
 
@@ -162,9 +166,6 @@ func (b *Broker) recoverBinding(value []byte) error {
 	}
 	return nil
 }
-
-// logTag names the log of a queue in the store.
-func logTag(vhost, name string) []byte { return definitionKey(kindOfQueue, vhost, name) }
 
 // forgetConfiguredUsers makes room for the users of the store: what the configuration says is for the first boot.
 func (b *Broker) forgetConfiguredUsers() {

@@ -24,30 +24,34 @@ func bindingOf(b *exchange.Binding) bindingObject {
 		Source: b.Source.Name(), VHost: b.Source.VHost(),
 		RoutingKey: b.RoutingKey, Arguments: table(b.Arguments), PropertiesKey: b.PropertiesKey(),
 	}
-	if to := b.Destination; to.Queue != nil {
-		o.Destination, o.DestinationType = to.Queue.Name(), "queue"
-	} else {
-		o.Destination, o.DestinationType = to.Exchange.Name(), "exchange"
+	o.Destination, o.DestinationType = destinationName(b), "exchange"
+	if b.Destination.Queue != nil {
+		o.DestinationType = "queue"
 	}
 	return o
 }
 
-// bindingList answers with bindings in RabbitMQ's order: by source, then destination, then key.
+// bindingList answers with the bindings of a vhost, sorted by source, then destination, then key.
 func bindingList(all []*exchange.Binding) collection {
-	type entry struct {
-		binding     *exchange.Binding
-		source, key string
-		destination string
-	}
-	entries := make([]entry, len(all))
-	for i, b := range all {
-		o := bindingOf(b)
-		entries[i] = entry{binding: b, source: o.Source, destination: o.DestinationType + o.Destination, key: o.RoutingKey}
-	}
-	slices.SortStableFunc(entries, func(a, b entry) int {
-		return cmp.Or(cmp.Compare(a.source, b.source), -cmp.Compare(a.destination, b.destination), cmp.Compare(a.key, b.key))
+	sortBindings(all)
+	return listOf(all, func(b *exchange.Binding) any { return new(bindingOf(b)) })
+}
+
+func sortBindings(all []*exchange.Binding) {
+	slices.SortFunc(all, func(a, b *exchange.Binding) int {
+		return cmp.Or(
+			cmp.Compare(a.Source.Name(), b.Source.Name()),
+			cmp.Compare(destinationName(a), destinationName(b)),
+			cmp.Compare(a.RoutingKey, b.RoutingKey),
+		)
 	})
-	return listOf(entries, func(e entry) any { return new(bindingOf(e.binding)) })
+}
+
+func destinationName(b *exchange.Binding) string {
+	if q := b.Destination.Queue; q != nil {
+		return q.Name()
+	}
+	return b.Destination.Exchange.Name()
 }
 
 func (s *Server) listBindings(r *request) (any, error) {
@@ -61,9 +65,10 @@ func (s *Server) listBindings(r *request) (any, error) {
 		for _, x := range vh.Exchanges() {
 			ofVHost = append(ofVHost, vh.Bindings(x)...)
 		}
+		sortBindings(ofVHost)
 		all = append(all, ofVHost...)
 	}
-	return bindingList(all), nil
+	return listOf(all, func(b *exchange.Binding) any { return new(bindingOf(b)) }), nil
 }
 
 func (s *Server) listBindingsFrom(r *request) (any, error) {

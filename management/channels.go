@@ -106,12 +106,12 @@ func channelName(c broker.Connection, number uint16) string {
 func (s *Server) channelAny(ch openChannel) any { return new(s.channelObject(&ch)) }
 
 func (s *Server) channelObject(ch *openChannel) channelObject {
-	r := s.samples.channel(ch.connection, ch.Number)
+	r, changed := s.samples.channel(ch.connection, ch.Number)
 	return channelObject{
 		Name: ch.name(), Number: ch.Number, Node: s.broker.NodeName(),
 		VHost: ch.of.VHost, User: ch.of.User, UserWhoPerformedAction: ch.of.User,
 		ConnectionDetails: peer{Name: ch.of.Name, PeerHost: ch.of.PeerHost, PeerPort: ch.of.PeerPort},
-		State:             "running", IdleSince: timestamp(ch.IdleSince),
+		State:             "running", IdleSince: timestamp(idleSince(changed, s.broker.Now())),
 		Confirm: ch.Confirm, Transactional: ch.Transactional,
 		ConsumerCount: ch.Consumers, PrefetchCount: ch.Prefetch, GlobalPrefetchCount: ch.GlobalPrefetch,
 		MessagesUnacknowledged: ch.Unacked, MessagesUnconfirmed: ch.Unconfirmed,

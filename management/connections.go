@@ -4,7 +4,7 @@ import (
 	"github.com/warren-mq/warren/broker"
 )
 
-// connectionObject is a client's connection. TLS is not offered, so the fields about it are null.
+// connectionObject is a client's connection.
 type connectionObject struct {
 	Name                   string `json:"name"`
 	Node                   string `json:"node"`
@@ -21,14 +21,8 @@ type connectionObject struct {
 	PeerHost               string `json:"peer_host"`
 	PeerPort               int    `json:"peer_port"`
 
-	SSL              bool `json:"ssl"`
-	SSLProtocol      null `json:"ssl_protocol"`
-	SSLKeyExchange   null `json:"ssl_key_exchange"`
-	SSLCipher        null `json:"ssl_cipher"`
-	SSLHash          null `json:"ssl_hash"`
-	PeerCertSubject  null `json:"peer_cert_subject"`
-	PeerCertIssuer   null `json:"peer_cert_issuer"`
-	PeerCertValidity null `json:"peer_cert_validity"`
+	SSL bool `json:"ssl"`
+	noTLS
 
 	Channels         int    `json:"channels"`
 	ChannelMax       uint16 `json:"channel_max"`
@@ -44,6 +38,18 @@ type connectionObject struct {
 	SendOct        uint64  `json:"send_oct"`
 	SendOctDetails details `json:"send_oct_details"`
 	SendPend       int     `json:"send_pend"` // bytes that wait; packets in RabbitMQ
+}
+
+// noTLS are the fields about TLS for a connection without it. In lists they are null, in a single object "" (RabbitMQ
+// 3.10.8 behaviour).
+type noTLS struct {
+	SSLProtocol      any `json:"ssl_protocol"`
+	SSLKeyExchange   any `json:"ssl_key_exchange"`
+	SSLCipher        any `json:"ssl_cipher"`
+	SSLHash          any `json:"ssl_hash"`
+	PeerCertSubject  any `json:"peer_cert_subject"`
+	PeerCertIssuer   any `json:"peer_cert_issuer"`
+	PeerCertValidity any `json:"peer_cert_validity"`
 }
 
 // peer is a connection in few words, as other objects refer to it.
@@ -86,7 +92,9 @@ func (s *Server) getConnection(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.connectionObject(c), nil
+	o := s.connectionObject(c)
+	o.noTLS = noTLS{"", "", "", "", "", "", ""}
+	return o, nil
 }
 
 // connection is the one that the path names. That of another user does not exist for somebody who is no monitor; where

@@ -54,7 +54,8 @@ type deliverStats struct {
 	AckDetails          details `json:"ack_details"`
 }
 
-// diskStats stands in the overview only, and there as soon as any other group does.
+// diskStats stands in the overview only, as soon as there are queues. Both are always 0: the store writes groups, not
+// messages.
 type diskStats struct {
 	DiskReads         uint64  `json:"disk_reads"`
 	DiskReadsDetails  details `json:"disk_reads_details"`

@@ -9,8 +9,8 @@ import (
 	"github.com/warren-mq/warren/exchange"
 )
 
-// overviewObject is the node at a glance. Somebody who is no monitor gets the figures of the vhosts that he may open,
-// and neither churn rates nor listeners.
+// overviewObject is the node at a glance. Somebody who is no monitor gets the figures of the vhosts that he may open and
+// of his own connections, and nothing about the node.
 type overviewObject struct {
 	ManagementVersion          string           `json:"management_version"`
 	ProductName                string           `json:"product_name"`
@@ -20,7 +20,7 @@ type overviewObject struct {
 	ErlangFullVersion          string           `json:"erlang_full_version"`
 	ReleaseSeriesSupportStatus string           `json:"release_series_support_status"`
 	ClusterName                string           `json:"cluster_name"`
-	Node                       string           `json:"node"`
+	Node                       string           `json:"node,omitempty"`
 	RatesMode                  string           `json:"rates_mode"`
 	SampleRetentionPolicies    retention        `json:"sample_retention_policies"`
 	ExchangeTypes              []named          `json:"exchange_types"`
@@ -29,8 +29,8 @@ type overviewObject struct {
 	MessageStats               messageStats     `json:"message_stats"`
 	QueueTotals                queueTotals      `json:"queue_totals"`
 	ObjectTotals               objectTotals     `json:"object_totals"`
+	ChurnRates                 churn            `json:"churn_rates"`
 	StatisticsDBEventQueue     int              `json:"statistics_db_event_queue"` // always 0
-	ChurnRates                 *churn           `json:"churn_rates,omitempty"`
 	Listeners                  []listenerObject `json:"listeners,omitempty"`
 	Contexts                   []contextObject  `json:"contexts,omitempty"`
 }
@@ -55,11 +55,11 @@ type queueTotals struct {
 }
 
 type objectTotals struct {
-	Channels    int `json:"channels"`
-	Connections int `json:"connections"`
-	Consumers   int `json:"consumers"`
-	Exchanges   int `json:"exchanges"`
-	Queues      int `json:"queues"`
+	Channels    int  `json:"channels"`
+	Connections int  `json:"connections"`
+	Consumers   *int `json:"consumers,omitempty"` // for monitors only
+	Exchanges   int  `json:"exchanges"`
+	Queues      int  `json:"queues"`
 }
 
 type listenerObject struct {
@@ -86,23 +86,24 @@ func (s *Server) overview(r *request) (any, error) {
 		ManagementVersion: b.Version(), ProductName: b.Product(), ProductVersion: b.Version(), RabbitMQVersion: b.Version(),
 		ErlangVersion: runtime.Version(), ErlangFullVersion: runtime.Version(),
 		ReleaseSeriesSupportStatus: "supported",
-		ClusterName:                b.NodeName(), Node: b.NodeName(), RatesMode: "basic",
+		ClusterName:                b.NodeName(), RatesMode: "basic",
 		SampleRetentionPolicies: retention{Global: []int{5}, Basic: []int{5}, Detailed: []int{5}},
 		ExchangeTypes:           exchangeTypes(),
 		ObjectTotals: objectTotals{
-			Channels: all.channels, Connections: all.connections, Consumers: st.Consumers,
+			Channels: all.channels, Connections: all.connections,
 			Exchanges: all.exchanges, Queues: all.queues,
 		},
+		ChurnRates: s.churn(s.samples.node()),
 	}
 	if m := messageStatsOf(&all.messages, rates); m != nil {
 		o.MessageStats = *m
-		o.MessageStats.diskStats = new(diskStats)
 	}
 	if len(all.queued) > 0 {
+		o.MessageStats.diskStats = new(diskStats)
 		o.QueueTotals.depths = new(depthsOf(st.Ready, st.Unacked, rates))
 	}
 	if r.isMonitor() {
-		o.ChurnRates = new(s.churn(rates))
+		o.Node, o.ObjectTotals.Consumers = b.NodeName(), &st.Consumers
 		o.Listeners, o.Contexts = s.listenerObjects(), s.contextObjects(b.NodeName())
 	}
 	return o, nil

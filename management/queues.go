@@ -7,7 +7,7 @@ import (
 	"github.com/warren-mq/warren/queue"
 )
 
-// queueObject is a queue. All its messages are in memory, hence the figures that end in RAM.
+// queueObject is a queue. Unacknowledged messages are always in memory, ready ones may be on disk only.
 type queueObject struct {
 	Name                      string   `json:"name"`
 	VHost                     string   `json:"vhost"`
@@ -33,8 +33,8 @@ type queueObject struct {
 	MessageBytesReady          int64 `json:"message_bytes_ready"`
 	MessageBytesUnacknowledged int64 `json:"message_bytes_unacknowledged"`
 	MessageBytesRAM            int64 `json:"message_bytes_ram"`
-	MessageBytesPagedOut       int64 `json:"message_bytes_paged_out"`
-	Memory                     int64 `json:"memory"` // bytes of the log, bodies included
+	MessageBytesPagedOut       int64 `json:"message_bytes_paged_out"` // both about, if some are
+	Memory                     int64 `json:"memory"`                  // bytes of the log, bodies included
 
 	HeadMessageTimestamp *uint64 `json:"head_message_timestamp"` // seconds
 	IdleSince            string  `json:"idle_since,omitempty"`
@@ -46,8 +46,7 @@ type queueObject struct {
 	SingleActiveConsumerTag null     `json:"single_active_consumer_tag"`
 	RecoverableSlaves       null     `json:"recoverable_slaves"`
 
-	OwnerPIDDetails *peer              `json:"owner_pid_details,omitempty"` // of an exclusive queue
-	MessageStats    *queueMessageStats `json:"message_stats,omitempty"`
+	MessageStats *queueMessageStats `json:"message_stats,omitempty"`
 }
 
 // singleQueueObject has what only GET of one queue shows. Incoming and Deliveries are filled in RabbitMQ's detailed
@@ -57,6 +56,7 @@ type singleQueueObject struct {
 	ConsumerDetails []any `json:"consumer_details"`
 	Incoming        []any `json:"incoming"`
 	Deliveries      []any `json:"deliveries"`
+	OwnerPIDDetails *peer `json:"owner_pid_details,omitempty"` // the connection that an exclusive queue belongs to
 }
 
 func (s *Server) listQueues(r *request) (any, error) {
@@ -77,6 +77,9 @@ func (s *Server) getQueue(r *request) (any, error) {
 		return nil, err
 	}
 	o := singleQueueObject{queueObject: s.queueObject(q), ConsumerDetails: []any{}, Incoming: []any{}, Deliveries: []any{}}
+	if c, ok := q.Owner().(broker.Connection); ok {
+		o.OwnerPIDDetails = new(peerOf(c))
+	}
 	for _, sub := range q.Subscriptions() {
 		if c, ok := s.consumerObject(sub); ok {
 			o.ConsumerDetails = append(o.ConsumerDetails, c)
@@ -99,42 +102,48 @@ func (r *request) queue() (*broker.Queue, error) {
 }
 
 func (s *Server) queueObject(q *broker.Queue) queueObject {
-	st := q.Stats()
-	rates, idleSince := s.samples.queue(q)
+	st := q.Figures()
+	rates, changed := s.samples.queue(q)
 	messages := messagesOf(&st)
 	o := queueObject{
 		Name: q.Name(), VHost: q.VHost().Name(), Node: s.broker.NodeName(), Type: q.Type(), State: "running",
 		Durable: q.Durable(), AutoDelete: q.AutoDelete(), Exclusive: q.Exclusive(), Arguments: table(q.Arguments()),
 
-		depths:      depthsOf(st.Ready, st.Unacked, rates),
-		MessagesRAM: uint64(st.Ready + st.Unacked), MessagesReadyRAM: uint64(st.Ready), MessagesUnacknowledgedRAM: uint64(st.Unacked),
-
-		MessageBytes: st.ReadyBytes + st.UnackedBytes, MessageBytesRAM: st.ReadyBytes + st.UnackedBytes,
-		MessageBytesReady: st.ReadyBytes, MessageBytesUnacknowledged: st.UnackedBytes,
+		depths:       depthsOf(st.Ready, st.Unacked, rates),
+		MessageBytes: st.ReadyBytes + st.UnackedBytes, MessageBytesReady: st.ReadyBytes, MessageBytesUnacknowledged: st.UnackedBytes,
 		Memory: st.MemoryBytes,
 
-		IdleSince: timestamp(idleSince),
+		IdleSince: timestamp(idleSince(changed, s.broker.Now())),
 		Consumers: st.Consumers,
 
 		MessageStats: queueStatsOf(&messages, rates),
 	}
-	if st.Ready > 0 {
-		if seconds, ok := q.HeadTimestamp(); ok {
-			o.HeadMessageTimestamp = &seconds
-		}
+	if st.Ready+st.Unacked > 0 {
+		o.showMessages(q, &st)
 	}
 	if st.Consumers > 0 {
-		s.showConsumers(&o, q, &st)
-	}
-	if c, ok := q.Owner().(broker.Connection); ok {
-		o.OwnerPIDDetails = new(peerOf(c))
+		o.showConsumers(q, &st)
 	}
 	return o
 }
 
+// showMessages adds what is known of a queue that is not empty: where its messages are.
+func (o *queueObject) showMessages(q *broker.Queue, st *queue.Stats) {
+	all := st.Ready + st.Unacked
+	resident := min(q.Resident(), all) // of a moment later
+	o.MessagesRAM, o.MessagesPagedOut = uint64(resident), uint64(all-resident)
+	o.MessagesUnacknowledgedRAM = uint64(min(st.Unacked, resident))
+	o.MessagesReadyRAM = o.MessagesRAM - o.MessagesUnacknowledgedRAM
+	o.MessageBytesRAM = int64(float64(o.MessageBytes) * float64(resident) / float64(all))
+	o.MessageBytesPagedOut = o.MessageBytes - o.MessageBytesRAM
+	if seconds, ok := q.HeadTimestamp(); ok {
+		o.HeadMessageTimestamp = &seconds
+	}
+}
+
 // showConsumers adds what is known of a queue's consumers. While a message is ready none of them has credit, and the
 // queue waits for them; RabbitMQ shows an average over some seconds instead of this moment.
-func (s *Server) showConsumers(o *queueObject, q *broker.Queue, st *queue.Stats) {
+func (o *queueObject) showConsumers(q *broker.Queue, st *queue.Stats) {
 	if st.Ready == 0 {
 		o.ConsumerCapacity, o.ConsumerUtilisation = 1, 1
 	}

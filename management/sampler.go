@@ -109,20 +109,29 @@ func (s *sampler) connection(c broker.Connection) rates {
 	return s.connections.rates(c, s.seconds)
 }
 
-func (s *sampler) channel(c broker.Connection, number uint16) rates {
+// channel returns the rates of a channel and when its counters changed last, about. The time is zero while nothing is
+// known of it.
+func (s *sampler) channel(c broker.Connection, number uint16) (r rates, changed time.Time) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.channels.rates(channelKey{c, number}, s.seconds)
+	key := channelKey{c, number}
+	return s.channels.rates(key, s.seconds), s.channels.changed(key)
 }
 
-// queue returns the rates of a queue and since when nothing has changed in it; the time is zero while it is active.
-func (s *sampler) queue(q *broker.Queue) (r rates, idleSince time.Time) {
+// queue does so for a queue.
+func (s *sampler) queue(q *broker.Queue) (r rates, changed time.Time) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if t := s.queues.traces[q]; t != nil && t.changed.Before(s.at) {
-		idleSince = t.changed
+	return s.queues.rates(q, s.seconds), s.queues.changed(q)
+}
+
+// idleSince is since when an object has done nothing, if that is some time ago: zero while the last rounds saw it work,
+// or did not see it.
+func idleSince(changed, now time.Time) time.Time {
+	if changed.IsZero() || now.Sub(changed) < 2*sampleInterval {
+		return time.Time{}
 	}
-	return s.queues.rates(q, s.seconds), idleSince
+	return changed
 }
 
 func (s *sampler) exchange(x *exchange.Exchange) rates {

@@ -65,6 +65,14 @@ func (s *series[K]) rates(key K, seconds float64) rates {
 	return r
 }
 
+// changed returns the round that saw an object's last change, zero if none has seen the object.
+func (s *series[K]) changed(key K) time.Time {
+	if t := s.traces[key]; t != nil {
+		return t.changed
+	}
+	return time.Time{}
+}
+
 // rates are changes per second, by the index of the counter. Without values all are 0.
 type rates []float64
 

@@ -132,7 +132,7 @@ func survey(b *broker.Broker, v visitor) map[string]*tally {
 			}
 		}
 		for q := range vh.EachQueue() {
-			s := q.Stats()
+			s := q.Figures()
 			t.queues++
 			t.addQueue(q.Type(), s)
 			if v.queue != nil {

@@ -102,18 +102,8 @@ func (q *Queue) checkConsumeArguments(args amqp.Table) (priority int64, err erro
 
 // UnappliedArguments lists those of args that are accepted, kept and compared, but change nothing in this version.
 func UnappliedArguments(args amqp.Table) []string {
-	var names []string
-	for _, a := range args {
-		if slices.Contains(unapplied, a.Name) && !slices.Contains(names, a.Name) {
-			names = append(names, a.Name)
-		}
+	if strategy, _ := text(args, "x-dead-letter-strategy"); strategy == "at-least-once" {
+		return []string{"x-dead-letter-strategy"}
 	}
-	return names
-}
-
-// unapplied leaves out what has no effect by its nature: where a queue is placed, and in which format it is kept.
-var unapplied = []string{
-	"x-message-ttl", "x-expires", "x-max-length", "x-max-length-bytes", "x-overflow", "x-dead-letter-exchange",
-	"x-dead-letter-routing-key", "x-dead-letter-strategy", "x-max-priority", "x-single-active-consumer",
-	"x-delivery-limit",
+	return nil
 }

@@ -242,12 +242,12 @@ func TestOrderOfDeclareChecks(t *testing.T) {
 	}
 }
 
-func TestUnappliedArgumentsNamesEachOnce(t *testing.T) {
-	args := table("x-foo", true, "x-expires", int32(1), "x-queue-type", "classic", "x-max-length", int32(1), "x-expires", int32(1))
-	if got := queue.UnappliedArguments(args); !slices.Equal(got, []string{"x-expires", "x-max-length"}) {
+func TestUnappliedArgumentsNamesWhatHasNoEffect(t *testing.T) {
+	strategy := func(v string) amqp.Table { return table("x-foo", true, "x-expires", int32(1), "x-dead-letter-strategy", v) }
+	if got := queue.UnappliedArguments(strategy("at-least-once")); !slices.Equal(got, []string{"x-dead-letter-strategy"}) {
 		t.Errorf("got %v", got)
 	}
-	if got := queue.UnappliedArguments(table("x-queue-mode", "lazy", "x-queue-version", int32(2))); got != nil {
+	if got := queue.UnappliedArguments(strategy("at-most-once")); got != nil {
 		t.Errorf("got %v", got)
 	}
 }
@@ -266,7 +266,7 @@ func TestConsumeArguments(t *testing.T) {
 		{"quorum", table("x-cancel-on-ha-failover", true), "x-cancel-on-ha-failover' for queue 'q' in vhost '/' of queue type rabbit_quorum_queue"},
 		{"classic", table("x-stream-offset", "first"), "x-stream-offset' for queue 'q' in vhost '/' of queue type rabbit_classic_queue"},
 	} {
-		q := queue.New(queue.Config{Name: "q", VHost: "/", Durable: true, Arguments: table("x-queue-type", test.kind)}, &memoryLog{})
+		q := queue.New(queue.Config{Name: "q", VHost: "/", Durable: true, Arguments: table("x-queue-type", test.kind)}, newMemoryLog)
 		s, err := q.Subscribe(&client{}, queue.SubscribeOptions{Arguments: test.args}, new(queue.Effects))
 		want := ""
 		if test.want != "" {

@@ -53,7 +53,7 @@ func benchMessages(size int) ([]queue.Message, []int32) {
 }
 
 func benchQueue(b testing.TB, sinks ...*sink) (*queue.Queue, []*queue.Subscription) {
-	q := queue.New(queue.Config{Name: "q", VHost: "/"}, &memoryLog{})
+	q := queue.New(queue.Config{Name: "q", VHost: "/"}, newMemoryLog)
 	fx := new(queue.Effects)
 	var subs []*queue.Subscription
 	for i, s := range sinks {

@@ -139,7 +139,7 @@ func publishFrom(q *queue.Queue, first, n uint32) {
 // go and basic.gets run at once. If a wake-up is lost, it does not end.
 func TestNothingIsLostOrAckedTwiceUnderConcurrency(t *testing.T) {
 	const publishers, each = 4, 3000
-	q := queue.New(queue.Config{Name: "q", VHost: "/"}, &memoryLog{})
+	q := queue.New(queue.Config{Name: "q", VHost: "/"}, newMemoryLog)
 
 	seen := make([]atomic.Uint32, publishers*each)
 	var count atomic.Uint32
@@ -193,7 +193,7 @@ func comeAndGo(t *testing.T, q *queue.Queue, stop <-chan struct{}) {
 		w := newWorker(t, q, 2, false, rand.N[int32](3)-1)
 		w.resume()
 		var fx queue.Effects
-		q.Cancel(w.sub, &fx)
+		q.Cancel(0, w.sub, &fx)
 		s := &queue.Settlement{Resume: []*queue.Subscription{w.sub}}
 		w.mu.Lock()
 		for _, item := range w.outbox {
@@ -227,7 +227,7 @@ func getAndGiveBack(q *queue.Queue, stop <-chan struct{}) {
 func TestDeleteRacesWithEverything(t *testing.T) {
 	for range 25 {
 		log := &memoryLog{}
-		q := queue.New(queue.Config{Name: "q", VHost: "/", AutoDelete: true}, log)
+		q := queue.New(queue.Config{Name: "q", VHost: "/", AutoDelete: true}, func(uint8) queue.Log { return log })
 		stop := make(chan struct{})
 		var clients, wg sync.WaitGroup
 		w := newWorker(t, q, 5, false, 0)
@@ -239,7 +239,7 @@ func TestDeleteRacesWithEverything(t *testing.T) {
 			wg.Go(func() {
 				var fx queue.Effects
 				if i == 0 {
-					q.Cancel(w.sub, &fx)
+					q.Cancel(0, w.sub, &fx)
 				} else if _, err := q.Delete(false, false, &fx); err != nil {
 					t.Error(err)
 				}

@@ -9,14 +9,21 @@ func (q *Queue) Purge(_ *Effects) (ready int) {
 	if q.mu.closed {
 		return 0
 	}
-	log, end := q.mu.log, q.mu.log.Next()
-	q.mu.returned.clear(log.Gone)
-	for ; q.mu.cursor < end; q.mu.cursor++ {
-		log.Gone(q.mu.cursor)
-	}
+	q.mu.lanes.each(q.purgeLocked)
 	ready = q.mu.ready
 	q.mu.ready, q.mu.readyBytes = 0, 0
 	return ready
+}
+
+func (q *Queue) purgeLocked(l *lane) {
+	gone := func(at uint64) { q.forgetLocked(at | uint64(l.priority)<<seqBits) }
+	l.returned.clear(gone)
+	for end := l.log.Next(); l.cursor < end; l.cursor++ {
+		gone(l.cursor)
+	}
+	for l.ready > 0 {
+		q.mu.lanes.removed(l)
+	}
 }
 
 // Delete closes the queue and drops its messages, the unacked ones too, unless a condition holds it: ifEmpty while
@@ -68,15 +75,18 @@ func (q *Queue) closeLocked(fx *Effects) {
 		q.mu.rings.leave(s)
 	}
 	fx.Cancelled = append(fx.Cancelled, q.mu.subscriptions...)
-	q.mu.subscriptions, q.mu.exclusive = nil, nil
-	q.mu.returned = returned{}
+	q.mu.subscriptions, q.mu.exclusive, q.mu.active = nil, nil, nil
 	q.mu.ready, q.mu.unacked = 0, 0
 	q.mu.readyBytes, q.mu.unackedBytes = 0, 0
-	q.mu.log.Drop()
+	q.mu.returns, q.mu.dying, q.mu.expiring = nil, nil, false
 	if q.mu.arrival != nil {
 		close(q.mu.arrival)
 		q.mu.arrival = nil
 	}
+	q.mu.lanes.each(func(l *lane) {
+		l.returned, l.ready = returned{}, 0
+		l.log.Drop()
+	})
 }
 
 // Closed reports whether the queue was deleted. The name may be taken again then.

@@ -1,6 +1,10 @@
 package queue
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/warren-mq/warren/amqp"
+)
 
 // outboxRun keeps the outbox of one subscription acquired over consecutive deliveries to it.
 type outboxRun struct{ held *Subscription }
@@ -23,17 +27,30 @@ func (r *outboxRun) end() {
 	}
 }
 
-// deliverLocked is the delivery pass: it hands out what is ready until nothing is left or nobody can take more.
-func (q *Queue) deliverLocked(_ int64, fx *Effects) {
-	if q.mu.ready == 0 || q.mu.rings.top == nil {
-		return
+// deliverLocked is the delivery pass: it hands out what is ready until nothing is left or nobody can take more. What
+// has expired is dropped where it would have been delivered.
+func (q *Queue) deliverLocked(now int64, fx *Effects) {
+	if q.mu.ready > 0 && q.mu.rings.top != nil {
+		var run outboxRun
+		d := &fx.delivery
+		for q.mu.ready > 0 && q.mu.rings.top != nil && q.headLocked(d, &fx.message) {
+			if at := fx.message.ExpiresAt; at != 0 && now >= at {
+				q.dropHeadLocked(Expired, fx)
+				continue
+			}
+			if !q.mayDeliverLocked(d) {
+				break
+			}
+			if q.rules.countReturns {
+				q.showReturns(d, false)
+			}
+			q.deliverHeadLocked(d, &run, fx)
+		}
+		run.end()
 	}
-	var run outboxRun
-	d := &fx.delivery
-	for q.mu.ready > 0 && q.mu.rings.top != nil && q.headLocked(d, &fx.message) {
-		q.deliverHeadLocked(d, &run, fx)
+	if q.mu.expiring {
+		q.expireLocked(now, fx)
 	}
-	run.end()
 }
 
 // deliverHeadLocked gives the message of d, the first of those that are ready, to the first consumer that takes it.
@@ -64,20 +81,21 @@ func (q *Queue) deliverHeadLocked(d *Delivery, run *outboxRun, fx *Effects) {
 	}
 }
 
-// headLocked sets d to the message that is next, which must exist. It stays ready. It returns false if the message
-// cannot be handed out yet; Ready is called when it can.
+// headLocked sets d to the message that is next, which must exist. It stays ready. It returns false if the message is
+// not in memory; Ready is called when it is.
 func (q *Queue) headLocked(d *Delivery, m *Message) bool {
+	l := q.mu.lanes.top()
 	var rec []byte
 	var ok bool
-	if d.Redelivered = q.mu.returned.len() > 0; d.Redelivered {
-		d.Seq = q.mu.returned.lowest()
-		rec, ok = q.mu.log.At(d.Seq)
+	if d.returned = l.returned.len() > 0; d.returned {
+		d.Seq = l.returned.lowest()
+		rec, ok = l.log.At(d.Seq)
 	} else {
-		rec, ok = q.recordAtCursorLocked()
-		d.Seq = q.mu.cursor
-		d.Redelivered = d.Seq < q.mu.redelivered
-		ok = ok && q.mu.log.Deliver(d.Seq)
+		rec, ok = q.recordAtCursorLocked(l)
+		d.Seq = l.cursor
 	}
+	d.Redelivered = d.returned || d.Seq < l.redelivered
+	d.Seq |= uint64(l.priority) << seqBits
 	if !ok {
 		return false
 	}
@@ -88,79 +106,124 @@ func (q *Queue) headLocked(d *Delivery, m *Message) bool {
 	return true
 }
 
+// mayDeliverLocked asks whether the head, as headLocked set it, may be handed out now. If not, Ready is called when it
+// may.
+func (q *Queue) mayDeliverLocked(d *Delivery) bool {
+	l, at := q.mu.lanes.of(d.Seq)
+	return d.returned || l.log.Deliver(at)
+}
+
 // recordAtCursorLocked moves the cursor over records that are gone to the first live one, and returns it if it is in
 // memory.
-func (q *Queue) recordAtCursorLocked() (rec []byte, ok bool) {
-	for end := q.mu.log.Next(); q.mu.cursor < end; q.mu.cursor++ {
-		if rec, ok = q.mu.log.At(q.mu.cursor); ok {
+func (q *Queue) recordAtCursorLocked(l *lane) (rec []byte, ok bool) {
+	for end := l.log.Next(); l.cursor < end; l.cursor++ {
+		if rec, ok = l.log.At(l.cursor); ok {
 			return rec, true
 		}
-		if q.mu.log.Live(q.mu.cursor) {
+		if l.log.Live(l.cursor) {
 			return nil, false
 		}
 	}
-	panic(fmt.Sprintf("queue: %s counts %d messages that its log does not have", q.resource(), q.mu.ready))
+	panic(fmt.Sprintf("queue: %s counts %d messages that its log does not have", q.resource(), l.ready))
+}
+
+// unreadyLocked takes the head, as headLocked set it, out of what is ready.
+func (q *Queue) unreadyLocked(d *Delivery) {
+	l, at := q.mu.lanes.of(d.Seq)
+	if d.returned {
+		l.returned.pop()
+	} else {
+		l.cursor = at + 1
+	}
+	q.mu.lanes.removed(l)
+	q.mu.readyBytes = max(q.mu.readyBytes-int64(len(d.Message.Body)), 0)
+	if q.mu.ready--; q.mu.ready == 0 {
+		q.mu.readyBytes = 0 // the sizes of what was not in memory were estimates
+	}
 }
 
 // takenLocked notes that the head, as headLocked set it, was handed over.
 func (q *Queue) takenLocked(d *Delivery, noAck bool) {
-	size := int64(len(d.Message.Body))
+	q.unreadyLocked(d)
 	if d.Redelivered {
 		q.mu.counters.Redeliver++
 	}
-	if d.Seq < q.mu.cursor {
-		q.mu.returned.pop()
-	} else {
-		q.mu.cursor = d.Seq + 1
-	}
-	q.mu.readyBytes = max(q.mu.readyBytes-size, 0)
-	if q.mu.ready--; q.mu.ready == 0 {
-		q.mu.readyBytes = 0
-	}
 	if noAck {
-		q.mu.log.Gone(d.Seq)
+		q.forgetLocked(d.Seq)
 		return
 	}
 	q.mu.unacked++
-	q.mu.unackedBytes += size
+	q.mu.unackedBytes += int64(len(d.Message.Body))
 }
 
-// Get hands the first message to c, if one is ready (basic.get). It takes no part in round robin and credit.
+// CheckGet refuses basic.get where it is not possible: a quorum queue with a single active consumer is for that one
+// alone (405, RabbitMQ 3.10.8 behaviour).
+func (q *Queue) CheckGet() error {
+	if q.rules.singleActive && q.kind == kindQuorum {
+		return amqp.Errorf(amqp.ResourceLocked, "cannot obtain access to locked %s. basic.get operations are not supported by quorum queues with single active consumer", q.resource())
+	}
+	return nil
+}
+
+// Get hands the first message to c, if one is ready (basic.get). It takes no part in round robin and credit: c does not
+// refuse it.
 //
 // If the message has to be waited for, wait is closed when it is worth asking again.
-func (q *Queue) Get(c Consumer, noAck bool, _ int64, fx *Effects) (ok bool, wait <-chan struct{}) {
+func (q *Queue) Get(c Consumer, noAck bool, now int64, fx *Effects) (ok bool, wait <-chan struct{}) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	defer fx.done()
 	if q.mu.closed {
 		return false, nil
+	}
+	q.usedLocked(now, fx)
+	if q.mu.expiring {
+		q.expireSomeLocked(now, q.mu.ready+1, fx)
 	}
 	if q.mu.ready == 0 {
 		q.mu.counters.GetEmpty++
 		return false, nil
 	}
 	d := &fx.delivery
-	if !q.headLocked(d, &fx.message) {
-		fx.done()
+	if !q.headLocked(d, &fx.message) || !q.mayDeliverLocked(d) {
 		if q.mu.arrival == nil {
 			q.mu.arrival = make(chan struct{})
 		}
 		return false, q.mu.arrival
 	}
-	d.Subscription, d.Ready = nil, uint32(q.mu.ready-1)
-	c.Acquire()
-	ok = c.Deliver(d)
-	c.Release()
-	if ok {
-		fx.Wake = append(fx.Wake, c)
-		if noAck {
-			q.mu.counters.GetNoAck++
-		} else {
-			q.mu.counters.Get++
-		}
-		q.takenLocked(d, noAck)
+	if q.rules.countReturns {
+		q.showReturns(d, true)
 	}
-	fx.done()
-	return ok, nil
+	d.Subscription = nil
+	q.takenLocked(d, false)
+	if q.mu.expiring { // what is behind it may be dead, and is not counted as ready then
+		taken, m := *d, *d.Message
+		q.expireLocked(now, fx)
+		*d, fx.message = taken, m
+		d.Message = &fx.message
+	}
+	d.Ready = uint32(q.mu.ready)
+	c.Acquire()
+	c.Deliver(d)
+	c.Release()
+	fx.Wake = append(fx.Wake, c)
+	if noAck {
+		q.mu.counters.GetNoAck++
+		q.unackedLocked(int64(len(d.Message.Body)))
+		q.forgetLocked(d.Seq)
+	} else {
+		q.mu.counters.Get++
+	}
+	return true, nil
+}
+
+// unackedLocked takes an unacked message out of the counts. The size of a record that is not in memory is an estimate;
+// so that this does not add up, the sums start over whenever nothing is left.
+func (q *Queue) unackedLocked(size int64) {
+	q.mu.unackedBytes = max(q.mu.unackedBytes-size, 0)
+	if q.mu.unacked--; q.mu.unacked == 0 {
+		q.mu.unackedBytes = 0
+	}
 }
 
 // Ready tells that a message which had to be waited for may be there. What can be delivered now is.
@@ -173,6 +236,10 @@ func (q *Queue) Ready(now int64, fx *Effects) {
 	}
 	if q.mu.closed {
 		return
+	}
+	q.buryLocked(fx)
+	if q.rules.limited {
+		q.dropExcessLocked(fx)
 	}
 	q.deliverLocked(now, fx)
 	fx.done()

@@ -13,12 +13,20 @@ type Effects struct {
 	// basic.cancel (RabbitMQ's consumer_cancel_notify).
 	Cancelled []*Subscription
 
-	// Deleted says that the call closed the queue of its own accord: an auto-delete queue lost its last consumer.
-	// The caller takes it out of the topology.
+	// Deleted says that the call closed the queue of its own accord: an auto-delete queue lost its last consumer, or
+	// nobody used the queue for the time of its x-expires. The caller takes it out of the topology.
 	Deleted bool
+
+	// DeadLetters are messages that the queue has given up, in the order of their deaths, for its dead-letter
+	// exchange. Only queues that have one report them.
+	DeadLetters []DeadLetter
 
 	// Durable says that something was appended that must survive a crash: it is safe with the next commit.
 	Durable bool
+
+	// WakeAt asks for a call of Tick, at the latest at this time in unix milliseconds. 0 asks for nothing; an
+	// earlier wish stays in force until Tick is called.
+	WakeAt int64
 
 	// Refused holds the indices of publishes that the queue refused; their publisher gets a basic.nack.
 	Refused []int32
@@ -32,8 +40,10 @@ type Effects struct {
 func (fx *Effects) Reset() {
 	clear(fx.Wake)
 	clear(fx.Cancelled)
+	clear(fx.DeadLetters)
 	fx.Wake, fx.Cancelled, fx.Refused = fx.Wake[:0], fx.Cancelled[:0], fx.Refused[:0]
-	fx.Deleted, fx.Durable = false, false
+	fx.DeadLetters = fx.DeadLetters[:0]
+	fx.Deleted, fx.Durable, fx.WakeAt = false, false, 0
 }
 
 // touch notes that s got a message in this call.

@@ -70,7 +70,7 @@ func TestEquivalent(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			test.current.Name, test.current.VHost = "q", "/"
-			q := queue.New(test.current, &memoryLog{})
+			q := queue.New(test.current, newMemoryLog)
 			if got := reply(t, q.Equivalent(test.received)); got != test.want {
 				t.Errorf("\n got %q\nwant %q", got, test.want)
 			}

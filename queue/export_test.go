@@ -20,29 +20,47 @@ func (q *Queue) checkMessagesLocked() error {
 		}
 		return nil
 	}
-	var back returned
-	back.run = append(back.run, q.mu.returned.run[q.mu.returned.head:]...)
-	back.heap = append(back.heap, q.mu.returned.heap...)
-	isBack := map[uint64]bool{}
-	for last := uint64(0); back.len() > 0; back.pop() {
-		seq := back.lowest()
-		if isBack[seq] || seq < last || seq >= q.mu.cursor || !q.mu.log.Live(seq) {
-			return fmt.Errorf("returned: %d is there twice, out of order, beyond the cursor or gone", seq)
-		}
-		isBack[seq], last = true, seq
-	}
 	ready, unacked := 0, 0
 	var readyBytes, unackedBytes int64
-	for seq := q.mu.log.First(); seq < q.mu.log.Next(); seq++ {
-		rec, ok := q.mu.log.At(seq)
-		switch {
-		case !ok:
-		case seq >= q.mu.cursor || isBack[seq]:
-			ready++
-			readyBytes += bodySize(rec)
-		default:
-			unacked++
-			unackedBytes += bodySize(rec)
+	var err error
+	q.mu.lanes.each(func(l *lane) {
+		if err != nil {
+			return
+		}
+		var isBack map[uint64]bool
+		if isBack, err = q.checkReturnedLocked(l); err != nil {
+			return
+		}
+		laneReady := 0
+		for seq := l.log.First(); seq < l.log.Next(); seq++ {
+			rec, ok := l.log.At(seq)
+			switch {
+			case !ok:
+			case seq >= l.cursor || isBack[seq]:
+				laneReady++
+				readyBytes += bodySize(rec)
+				if mayExpire(rec) && !q.mu.expiring {
+					err = fmt.Errorf("%d of priority %d may expire, and nobody cares", seq, l.priority)
+				}
+			default:
+				unacked++
+				unackedBytes += bodySize(rec)
+			}
+		}
+		if busy := q.mu.lanes.busy[l.priority/64]>>(l.priority%64)&1 == 1; q.mu.lanes.others != nil && busy != (laneReady > 0) {
+			err = fmt.Errorf("priority %d has %d ready and is busy: %t", l.priority, laneReady, busy)
+		}
+		if laneReady != l.ready {
+			err = fmt.Errorf("priority %d counts %d ready, has %d", l.priority, l.ready, laneReady)
+		}
+		ready += laneReady
+	})
+	if err != nil {
+		return err
+	}
+	for seq := range q.mu.returns {
+		if !q.liveLocked(seq) {
+			return fmt.Errorf("the returns of %d are counted, which is gone", seq)
 		}
 	}
 	if ready != q.mu.ready || readyBytes != q.mu.readyBytes || unacked != q.mu.unacked || unackedBytes != q.mu.unackedBytes {
@@ -55,6 +73,22 @@ func (q *Queue) checkMessagesLocked() error {
 	return nil
 }
 
+// checkReturnedLocked returns what of a lane was given back and is ready.
+func (q *Queue) checkReturnedLocked(l *lane) (map[uint64]bool, error) {
+	var back returned
+	back.run = append(back.run, l.returned.run[l.returned.head:]...)
+	back.heap = append(back.heap, l.returned.heap...)
+	isBack := map[uint64]bool{}
+	for last := uint64(0); back.len() > 0; back.pop() {
+		seq := back.lowest()
+		if isBack[seq] || seq < last && !q.rules.countReturns || seq >= l.cursor || !l.log.Live(seq) {
+			return nil, fmt.Errorf("returned: %d is there twice, out of order, beyond the cursor or gone", seq)
+		}
+		isBack[seq], last = true, seq
+	}
+	return isBack, nil
+}
+
 func (q *Queue) checkRingsLocked() error {
 	members, inRings := map[*level]int{}, 0
 	for _, s := range q.mu.subscriptions {
@@ -64,6 +98,9 @@ func (q *Queue) checkRingsLocked() error {
 		members[s.level]++
 		if s.next != nil {
 			inRings++
+			if q.rules.singleActive && s != q.mu.active {
+				return fmt.Errorf("%q is not the active one and stands in a ring", s.Tag())
+			}
 		}
 	}
 	if len(members) != len(q.mu.rings.levels) {
@@ -97,8 +134,8 @@ func (q *Queue) checkRingsLocked() error {
 
 // EncodeRecord and DecodeRecord are exported for tests.
 func EncodeRecord(m *Message) []byte {
-	rec := make([]byte, recordSize(m))
-	encodeRecord(rec, m)
+	rec := make([]byte, recordSize(m, m.ExpiresAt))
+	encodeRecord(rec, m, m.ExpiresAt)
 	return rec
 }
 

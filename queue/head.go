@@ -11,32 +11,37 @@ func (q *Queue) HeadTimestamp() (seconds uint64, ok bool) {
 	if q.mu.closed || q.mu.ready+q.mu.unacked == 0 {
 		return 0, false
 	}
-	oldest, end := q.mu.log.First(), q.mu.log.Next()
-	for oldest < end && !q.mu.log.Live(oldest) {
-		oldest++
-	}
-	seconds, ok = q.timestampLocked(oldest)
+	q.mu.lanes.each(func(l *lane) {
+		oldest, end := l.log.First(), l.log.Next()
+		for oldest < end && !l.log.Live(oldest) {
+			oldest++
+		}
+		if s, has := l.timestamp(oldest); has && (!ok || s < seconds) {
+			seconds, ok = s, true
+		}
+	})
 	if q.mu.ready > 0 {
-		if next, has := q.timestampLocked(q.nextLocked()); has && (!ok || next < seconds) {
-			return next, true
+		l := q.mu.lanes.top()
+		if s, has := l.timestamp(l.next()); has && (!ok || s < seconds) {
+			return s, true
 		}
 	}
 	return seconds, ok
 }
 
-// nextLocked is the message that is delivered next. One must be ready.
-func (q *Queue) nextLocked() (seq uint64) {
-	if q.mu.returned.len() > 0 {
-		return q.mu.returned.lowest()
+// next is the message of the lane that is delivered next. One must be ready.
+func (l *lane) next() (at uint64) {
+	if l.returned.len() > 0 {
+		return l.returned.lowest()
 	}
-	for end := q.mu.log.Next(); q.mu.cursor < end && !q.mu.log.Live(q.mu.cursor); {
-		q.mu.cursor++
+	for end := l.log.Next(); l.cursor < end && !l.log.Live(l.cursor); {
+		l.cursor++
 	}
-	return q.mu.cursor
+	return l.cursor
 }
 
-func (q *Queue) timestampLocked(seq uint64) (seconds uint64, ok bool) {
-	rec, ok := q.mu.log.Peek(seq)
+func (l *lane) timestamp(at uint64) (seconds uint64, ok bool) {
+	rec, ok := l.log.Peek(at)
 	if !ok {
 		return 0, false
 	}
@@ -49,8 +54,9 @@ func (q *Queue) timestampLocked(seq uint64) (seconds uint64, ok bool) {
 }
 
 // Resident returns how many messages are in memory.
-func (q *Queue) Resident() int {
+func (q *Queue) Resident() (n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.mu.log.Resident()
+	q.mu.lanes.each(func(l *lane) { n += l.log.Resident() })
+	return n
 }

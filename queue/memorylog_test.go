@@ -15,7 +15,7 @@ type memoryRecord struct {
 	data []byte // nil: gone
 }
 
-var _ queue.Log = (*memoryLog)(nil)
+func newMemoryLog(uint8) queue.Log { return &memoryLog{} }
 
 func (l *memoryLog) Append(size int, _ bool) (uint64, []byte) {
 	if l.live == 0 {

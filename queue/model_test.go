@@ -116,7 +116,7 @@ type history struct {
 func playHistory(t *testing.T, seed uint64) {
 	h := &history{
 		rng:    rand.New(rand.NewPCG(seed, 1)),
-		queue:  queue.New(queue.Config{Name: "q", VHost: "/", AutoDelete: seed%8 == 0}, &memoryLog{}),
+		queue:  queue.New(queue.Config{Name: "q", VHost: "/", AutoDelete: seed%8 == 0}, newMemoryLog),
 		model:  model{priority: map[*client]int{}},
 		credit: map[*client]int{},
 	}
@@ -252,7 +252,7 @@ func (h *history) consumer() *client {
 func (h *history) cancel() {
 	if c := h.consumer(); c != nil {
 		h.logf("cancel %s", c.name)
-		h.queue.Cancel(c.sub, &h.fx)
+		h.queue.Cancel(0, c.sub, &h.fx)
 		h.model.leave(c)
 		if h.fx.Deleted {
 			h.model = model{gone: true, priority: h.model.priority}

@@ -20,7 +20,7 @@ func (c *counter) Acquire() {
 // TestOutboxStaysAcquiredOverConsecutiveDeliveries: locking an outbox costs as much as a delivery.
 func TestOutboxStaysAcquiredOverConsecutiveDeliveries(t *testing.T) {
 	for _, test := range []struct{ consumers, want int }{{1, 1}, {2, 6}} {
-		q := queue.New(queue.Config{}, &memoryLog{})
+		q := queue.New(queue.Config{}, newMemoryLog)
 		var shared deliveries
 		var fx queue.Effects
 		acquired := 0

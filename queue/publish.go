@@ -1,7 +1,7 @@
 package queue
 
 // Publish adds messages: those of msgs whose indices are in idx, in that order. After the queue was deleted it does
-// nothing.
+// nothing. A message that the queue has no room for and refuses is noted in fx.Refused.
 //
 // A message that a consumer can take at once goes to its outbox straight from msgs. With no ack to come it never
 // touches the log.
@@ -11,39 +11,62 @@ func (q *Queue) Publish(now int64, msgs []Message, idx []int32, fx *Effects) {
 	if q.mu.closed {
 		return
 	}
+	if q.rules.limited {
+		q.publishLimitedLocked(now, msgs, idx, fx)
+	} else {
+		q.publishLocked(now, msgs, idx, fx)
+	}
+	if q.mu.expiring {
+		q.expireLocked(now, fx)
+	}
+	fx.done()
+}
+
+// publishLocked takes messages without asking for room.
+func (q *Queue) publishLocked(now int64, msgs []Message, idx []int32, fx *Effects) {
 	q.mu.counters.Publish += uint64(len(idx))
-	// By the invariant nothing is ready while someone can take a message, so what is published now is next.
-	// Unless what is ready has to be waited for: that must not be overtaken.
+	// By the invariant nothing is ready while someone can take a message, so what is published now is next. Unless
+	// what is ready has to be waited for: that must not be overtaken.
 	if q.mu.rings.top != nil && q.mu.ready == 0 {
-		idx = idx[q.deliverStraightLocked(msgs, idx, fx):]
-		fx.done()
+		idx = idx[q.deliverStraightLocked(now, msgs, idx, fx):]
 	}
 	for _, i := range idx {
 		m := &msgs[i]
-		q.appendLocked(m, fx)
-		q.mu.ready++
-		q.mu.readyBytes += int64(len(m.Body))
+		q.readyLocked(q.appendLocked(now, m, fx), int64(len(m.Body)))
 	}
 }
 
-// appendLocked writes m to the end of the log.
-func (q *Queue) appendLocked(m *Message, fx *Effects) (seq uint64) {
+// appendLocked writes m to the end of its lane's log.
+func (q *Queue) appendLocked(now int64, m *Message, fx *Effects) (seq uint64) {
+	l := q.laneForLocked(m.Priority)
+	at := q.rules.expiry(now, m)
+	if at != 0 {
+		q.mu.expiring = true
+	}
 	durable := q.durable && (m.Persistent || q.kind == kindQuorum)
 	fx.Durable = fx.Durable || durable
-	seq, rec := q.mu.log.Append(recordSize(m), durable)
-	encodeRecord(rec, m)
-	return seq
+	seq, rec := l.log.Append(recordSize(m, at), durable)
+	encodeRecord(rec, m, at)
+	return seq | uint64(l.priority)<<seqBits
+}
+
+// readyLocked counts a message that has become ready.
+func (q *Queue) readyLocked(seq uint64, size int64) {
+	l, _ := q.mu.lanes.of(seq)
+	q.mu.lanes.added(l)
+	q.mu.ready++
+	q.mu.readyBytes += size
 }
 
 // deliverStraightLocked delivers messages to waiting consumers as long as there are any, and returns how many of
 // idx it dealt with. The last of these may have found nobody after all and be ready in the log.
-func (q *Queue) deliverStraightLocked(msgs []Message, idx []int32, fx *Effects) (n int) {
+func (q *Queue) deliverStraightLocked(now int64, msgs []Message, idx []int32, fx *Effects) (n int) {
 	var run outboxRun
 	d := &fx.delivery
 	d.Redelivered = false
 	for q.mu.rings.top != nil && n < len(idx) && q.mu.ready == 0 {
 		d.Message = &msgs[idx[n]]
-		q.deliverNewLocked(d, &run, fx)
+		q.deliverNewLocked(now, d, &run, fx)
 		n++
 	}
 	run.end()
@@ -52,7 +75,7 @@ func (q *Queue) deliverStraightLocked(msgs []Message, idx []int32, fx *Effects) 
 
 // deliverNewLocked delivers the message of d, which is new, to the first consumer that takes it. One that needs
 // an ack is appended to the log first. If nobody takes it, it is ready in the log.
-func (q *Queue) deliverNewLocked(d *Delivery, run *outboxRun, fx *Effects) {
+func (q *Queue) deliverNewLocked(now int64, d *Delivery, run *outboxRun, fx *Effects) {
 	appended := false
 	for {
 		top := q.mu.rings.top
@@ -61,9 +84,9 @@ func (q *Queue) deliverNewLocked(d *Delivery, run *outboxRun, fx *Effects) {
 		}
 		s := top.head
 		if !appended && !s.options.NoAck {
-			d.Seq = q.appendLocked(d.Message, fx)
+			d.Seq = q.appendLocked(now, d.Message, fx)
 			appended = true
-			if !q.mu.log.Deliver(d.Seq) {
+			if l, at := q.mu.lanes.of(d.Seq); !l.log.Deliver(at) {
 				break
 			}
 		}
@@ -78,12 +101,13 @@ func (q *Queue) deliverNewLocked(d *Delivery, run *outboxRun, fx *Effects) {
 			fx.touch(s)
 		}
 		if appended {
-			q.mu.cursor = d.Seq + 1
+			l, at := q.mu.lanes.of(d.Seq)
+			l.cursor = at + 1
 		}
 		if s.options.NoAck {
 			q.mu.counters.DeliverNoAck++
 			if appended {
-				q.mu.log.Gone(d.Seq)
+				q.forgetLocked(d.Seq)
 			}
 		} else {
 			q.mu.counters.Deliver++
@@ -93,8 +117,7 @@ func (q *Queue) deliverNewLocked(d *Delivery, run *outboxRun, fx *Effects) {
 		return
 	}
 	if !appended {
-		q.appendLocked(d.Message, fx)
+		d.Seq = q.appendLocked(now, d.Message, fx)
 	}
-	q.mu.ready++
-	q.mu.readyBytes += int64(len(d.Message.Body))
+	q.readyLocked(d.Seq, int64(len(d.Message.Body)))
 }

@@ -13,7 +13,12 @@ type Message struct {
 	Body                 []byte
 	Persistent           bool
 	Priority             uint8
-	ExpiresAt            int64 // unix milliseconds; 0: never
+
+	// HasTTL says that the message itself limits its life to TTL milliseconds from its arrival in a queue.
+	HasTTL bool
+	TTL    int64
+	// ExpiresAt is set in what a queue gives: unix milliseconds, 0 for never.
+	ExpiresAt int64
 }
 
 // Config says what a queue is. It does not change in its life.
@@ -32,43 +37,69 @@ type Queue struct {
 	arguments                      amqp.Table
 	owner                          any
 	kind                           kind
+	rules                          rules
+	newLog                         func(priority uint8) Log
 
 	mu struct {
 		sync.Mutex
 		closed bool // deleted: nothing is taken or given any more
 
-		log          Log
-		cursor       uint64   // every live record from here on is ready and was never delivered by this queue
-		redelivered  uint64   // records below it may have been delivered before the log was opened
-		returned     returned // ready records below the cursor
-		ready        int      // records in both
-		unacked      int      // records delivered and not settled
-		readyBytes   int64    // of bodies
+		lanes        lanes
+		ready        int   // records ready in all lanes
+		unacked      int   // records delivered and not settled
+		readyBytes   int64 // of bodies
 		unackedBytes int64
 
-		arrival chan struct{} // closed by Ready, for those who wait in Get; nil if nobody does
+		// returns counts how often a message was given back; only quorum queues count.
+		returns map[uint64]int64
 
 		subscriptions []*Subscription // in order of arrival
 		rings         rings           // INVARIANT: no message is ready while a subscription is in one
 		exclusive     *Subscription   // the exclusive consumer, if there is one
+		active        *Subscription   // of x-single-active-consumer: the only one that may be in a ring
+
+		// dying are dead messages that are not in memory, and so wait for Ready to be dead-lettered, in that order.
+		dying   []dying
+		arrival chan struct{} // closed by Ready, for those who wait in Get; nil if nobody does
+
+		expiring  bool  // something ready may expire
+		wakeAt    int64 // when a Tick was asked for, unix milliseconds; 0: not at all
+		idleSince int64 // when the queue was used last, unix milliseconds; kept for x-expires
 
 		counters Stats // the counters only
 	}
 }
 
-// New makes a queue that keeps its messages in log; what is in there already is ready. The configuration has passed CheckArguments. Exclusive queues
-// are transient whatever was asked (RabbitMQ 3.10.8 behaviour).
-func New(c Config, log Log) *Queue {
+// New makes a queue that keeps its messages in logs given by newLog: one for each priority in use, asked for when the
+// first message of that priority comes, with the queue's lock held. found are the priorities beside 0 that have a log
+// from before; what is in these and in the log of priority 0 is ready. The configuration has passed CheckArguments.
+// Exclusive queues are transient whatever was asked (RabbitMQ 3.10.8 behaviour).
+func New(c Config, newLog func(priority uint8) Log, found ...uint8) *Queue {
 	q := &Queue{
 		name: c.Name, vhost: c.VHost,
 		durable: c.Durable && !c.Exclusive, exclusive: c.Exclusive, autoDelete: c.AutoDelete,
 		arguments: c.Arguments, owner: c.Owner,
-		kind: kindOf(c.Arguments),
+		kind:   kindOf(c.Arguments),
+		newLog: newLog,
 	}
-	q.mu.log = log
-	q.mu.cursor = log.First()
-	q.mu.redelivered = log.DeliveredUpTo()
-	q.mu.ready, q.mu.readyBytes = log.Count(), log.LiveBytes()
+	q.rules = rulesOf(q.kind, c.Arguments)
+	lanes := &q.mu.lanes
+	lanes.first = newLane(newLog(0), 0)
+	if q.rules.priorities {
+		lanes.others = make([]*lane, int(q.rules.maxPriority)+1)
+		lanes.others[0] = &lanes.first
+		for _, p := range found {
+			q.laneForLocked(p)
+		}
+	}
+	lanes.each(func(l *lane) {
+		if l.ready > 0 && lanes.others != nil {
+			lanes.busy[l.priority/64] |= 1 << (l.priority % 64)
+		}
+		q.mu.ready += l.ready
+		q.mu.readyBytes += l.log.LiveBytes()
+	})
+	q.mu.expiring = q.mu.ready > 0
 	return q
 }
 

@@ -30,13 +30,13 @@ const (
 // isWide reports whether the lengths of m need the wide header.
 func isWide(m *Message) bool { return len(m.Properties) > 0xff || len(m.Body) > 0xffff }
 
-// recordSize returns the bytes that a record of m takes.
-func recordSize(m *Message) int {
+// recordSize returns the bytes that a record of m takes, with its time of expiry unless that is 0.
+func recordSize(m *Message, expiresAt int64) int {
 	size := narrowHeader
 	if isWide(m) {
 		size = wideHeader
 	}
-	if m.ExpiresAt != 0 {
+	if expiresAt != 0 {
 		size += 8
 	}
 	if m.Priority != 0 {
@@ -45,9 +45,9 @@ func recordSize(m *Message) int {
 	return size + len(m.Exchange) + len(m.RoutingKey) + len(m.Properties) + len(m.Body)
 }
 
-// encodeRecord writes m into dst, which has exactly recordSize(m) bytes. Names are at most 255 bytes (they came as
+// encodeRecord writes m into dst, which has exactly recordSize bytes. Names are at most 255 bytes (they came as
 // short strings); bodies and properties are below 4 GiB.
-func encodeRecord(dst []byte, m *Message) {
+func encodeRecord(dst []byte, m *Message, expiresAt int64) {
 	var flags byte
 	if m.Persistent {
 		flags |= flagPersistent
@@ -63,9 +63,9 @@ func encodeRecord(dst []byte, m *Message) {
 		dst[3] = byte(len(m.Properties))
 		binary.BigEndian.PutUint16(dst[4:], uint16(len(m.Body)))
 	}
-	if m.ExpiresAt != 0 {
+	if expiresAt != 0 {
 		flags |= flagExpires
-		binary.BigEndian.PutUint64(dst[n:], uint64(m.ExpiresAt))
+		binary.BigEndian.PutUint64(dst[n:], uint64(expiresAt))
 		n += 8
 	}
 	if m.Priority != 0 {
@@ -124,3 +124,6 @@ func bodySize(rec []byte) int64 {
 	}
 	return int64(binary.BigEndian.Uint32(rec[7:]))
 }
+
+// mayExpire reports whether a whole record has a time of expiry.
+func mayExpire(rec []byte) bool { return rec[0]&flagExpires != 0 }

@@ -35,6 +35,12 @@ func (r *returned) push(seq uint64) {
 		r.pushHeap(seq)
 		return
 	}
+	r.pushLast(seq)
+}
+
+// pushLast adds seq to be served after all others, whatever its number. A set that is filled so alone is served in
+// the order of its filling.
+func (r *returned) pushLast(seq uint64) {
 	if r.head >= 64 && r.head >= len(r.run)/2 {
 		// Half of the run has been served: close the gap instead of growing for ever.
 		r.run = append(r.run[:0], r.run[r.head:]...)

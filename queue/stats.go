@@ -26,6 +26,6 @@ func (q *Queue) Stats() Stats {
 	s.Ready, s.ReadyBytes = q.mu.ready, q.mu.readyBytes
 	s.Unacked, s.UnackedBytes = q.mu.unacked, q.mu.unackedBytes
 	s.Consumers = len(q.mu.subscriptions)
-	s.MemoryBytes = q.mu.log.Bytes()
+	q.mu.lanes.each(func(l *lane) { s.MemoryBytes += l.log.Bytes() })
 	return s
 }

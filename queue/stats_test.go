@@ -30,7 +30,7 @@ func TestStatsAddAddsEveryField(t *testing.T) {
 }
 
 func TestHeadTimestampIsThatOfTheOldestMessage(t *testing.T) {
-	q := queue.New(queue.Config{}, &memoryLog{})
+	q := queue.New(queue.Config{}, newMemoryLog)
 	var fx queue.Effects
 	check := func(want uint64) {
 		t.Helper()

@@ -1,6 +1,10 @@
 package queue
 
-import "github.com/warren-mq/warren/amqp"
+import (
+	"slices"
+
+	"github.com/warren-mq/warren/amqp"
+)
 
 // Consumer is where a queue hands messages to: the outbox of a connection, seen by one consumer of it. All its
 // methods but Wake are called under the queue's lock, and so must neither block nor call a queue.
@@ -26,6 +30,8 @@ type Delivery struct {
 	Redelivered  bool
 	Ready        uint32        // messages that stay ready behind this one; set for basic.get only
 	Subscription *Subscription // nil for basic.get
+
+	returned bool // it comes from what was given back, not from the cursor
 }
 
 // SubscribeOptions are the fields of basic.consume.
@@ -48,6 +54,7 @@ type Subscription struct {
 	level      *level
 	next, prev *Subscription // neighbours in the ring of level; nil while parked
 	touched    bool          // got a message in the present call
+	started    bool          // was resumed once: its consume-ok is sent
 	cancelled  bool
 }
 
@@ -62,11 +69,12 @@ func (s *Subscription) Arguments() amqp.Table { return s.options.Arguments }
 // Priority is the x-priority of the consumer, 0 by default; higher ones are served first.
 func (s *Subscription) Priority() int64 { return s.priority }
 
-// Active reports whether the subscription may get messages: until it is cancelled.
+// Active reports whether the subscription may get messages: until it is cancelled, and in a queue with a single active
+// consumer only while it is that one.
 func (s *Subscription) Active() bool {
 	s.queue.mu.Lock()
 	defer s.queue.mu.Unlock()
-	return !s.cancelled
+	return !s.cancelled && (!s.queue.rules.singleActive || s.queue.mu.active == s)
 }
 
 // Subscribe adds a consumer. It delivers nothing yet: the caller sends consume-ok and then calls Resume, so that no
@@ -88,7 +96,7 @@ func (q *Queue) Subscribe(c Consumer, o SubscribeOptions, _ *Effects) (*Subscrip
 	}
 	// A quorum queue takes no notice of exclusive consumers (RabbitMQ 3.10.8 behaviour).
 	if q.kind != kindQuorum {
-		if q.mu.exclusive != nil || o.Exclusive && len(q.mu.subscriptions) > 0 {
+		if q.mu.exclusive != nil || o.Exclusive && (len(q.mu.subscriptions) > 0 || q.rules.singleActive) {
 			return nil, amqp.Errorf(amqp.AccessRefused, "%s in exclusive use", q.resource())
 		}
 		if o.Exclusive {
@@ -97,6 +105,9 @@ func (q *Queue) Subscribe(c Consumer, o SubscribeOptions, _ *Effects) (*Subscrip
 	}
 	q.mu.subscriptions = append(q.mu.subscriptions, s)
 	q.mu.rings.join(s)
+	if q.mu.active == nil && q.rules.singleActive {
+		q.mu.active = s
+	}
 	return s, nil
 }
 
@@ -109,7 +120,7 @@ func (q *Queue) Subscriptions() []*Subscription {
 
 // Cancel ends a subscription: after it returns nothing more is delivered to it. What it has not acked stays
 // unacked. An auto-delete queue is deleted with its last consumer; fx.Deleted says so. To cancel twice is harmless.
-func (q *Queue) Cancel(s *Subscription, fx *Effects) {
+func (q *Queue) Cancel(now int64, s *Subscription, fx *Effects) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if s.cancelled {
@@ -117,21 +128,39 @@ func (q *Queue) Cancel(s *Subscription, fx *Effects) {
 	}
 	s.cancelled = true
 	q.mu.rings.leave(s)
-	for i, other := range q.mu.subscriptions {
-		if other == s {
-			last := len(q.mu.subscriptions) - 1
-			copy(q.mu.subscriptions[i:], q.mu.subscriptions[i+1:])
-			q.mu.subscriptions[last] = nil
-			q.mu.subscriptions = q.mu.subscriptions[:last]
-			break
-		}
-	}
+	i := slices.Index(q.mu.subscriptions, s)
+	q.mu.subscriptions = slices.Delete(q.mu.subscriptions, i, i+1)
 	if q.mu.exclusive == s {
 		q.mu.exclusive = nil
 	}
-	if q.autoDelete && len(q.mu.subscriptions) == 0 {
+	if len(q.mu.subscriptions) > 0 {
+		if q.mu.active == s {
+			q.activateLocked(now, fx)
+		}
+		return
+	}
+	q.mu.active = nil
+	if q.autoDelete {
 		fx.Deleted = true
 		q.closeLocked(fx)
+		return
+	}
+	q.usedLocked(now, fx)
+}
+
+// activateLocked makes the first of the highest priority the single active consumer, since the one before has gone.
+func (q *Queue) activateLocked(now int64, fx *Effects) {
+	next := q.mu.subscriptions[0]
+	for _, s := range q.mu.subscriptions[1:] {
+		if s.priority > next.priority {
+			next = s
+		}
+	}
+	q.mu.active = next
+	if next.started {
+		q.mu.rings.enter(next)
+		q.deliverLocked(now, fx)
+		fx.done()
 	}
 }
 
@@ -143,7 +172,15 @@ func (q *Queue) Resume(now int64, s *Subscription, fx *Effects) {
 	if s.cancelled {
 		return
 	}
-	q.mu.rings.enter(s)
+	q.enterLocked(s)
 	q.deliverLocked(now, fx)
 	fx.done()
+}
+
+// enterLocked puts a subscription that can take messages into its ring, unless another one is the single active one.
+func (q *Queue) enterLocked(s *Subscription) {
+	s.started = true
+	if !q.rules.singleActive || q.mu.active == s {
+		q.mu.rings.enter(s)
+	}
 }

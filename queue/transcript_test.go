@@ -88,7 +88,7 @@ func (p *player) command(words []string) string {
 		p.clients[args[0]].credit = p.number(args[1])
 		p.resume(args[:1])
 	case "cancel":
-		p.queue.Cancel(p.clients[args[0]].sub, &p.fx)
+		p.queue.Cancel(0, p.clients[args[0]].sub, &p.fx)
 	case "publish":
 		msgs, idx := batch(args...)
 		p.queue.Publish(0, msgs, idx, &p.fx)
@@ -116,7 +116,7 @@ func (p *player) newQueue(args []string) {
 	if slices.Contains(args, "quorum") {
 		c.Arguments = amqp.Table{{Name: "x-queue-type", Value: "quorum"}}
 	}
-	p.queue = queue.New(c, &memoryLog{})
+	p.queue = queue.New(c, newMemoryLog)
 	p.clients = map[string]*client{}
 }
 
@@ -177,6 +177,9 @@ func (p *player) settle(command string, bodies []string) string {
 
 func (p *player) get(args []string) string {
 	c := &client{name: "get", credit: -1, shared: &p.shared, noAck: slices.Contains(args, "no-ack")}
+	if err := p.queue.CheckGet(); err != nil {
+		return err.Error() + "\n"
+	}
 	if ok, _ := p.queue.Get(c, c.noAck, 0, &p.fx); !ok {
 		return "empty\n"
 	}

@@ -12,6 +12,7 @@ const (
 	acked outcome = iota
 	rejected
 	requeued
+	returned // not by the client: its channel has ended
 )
 
 // settleDeliveries takes deliveries off the channel's unacknowledged ones. The queues learn of it with the batch,
@@ -72,6 +73,8 @@ func (c *conn) note(d delivery, what outcome) {
 	case requeued:
 		s.Requeued = append(s.Requeued, d.seq)
 		c.givenBack = true
+	case returned:
+		s.Returned = append(s.Returned, d.seq)
 	}
 }
 
@@ -130,7 +133,7 @@ func (c *conn) settleAcks() {
 // keepSettlement keeps a settlement that is done with for the next batch, unless it has grown large.
 func (c *conn) keepSettlement(s *settlement) {
 	if len(c.spareSettlements) >= maxSpareSettlements ||
-		cap(s.Acked)+cap(s.Rejected)+cap(s.Requeued)+cap(s.consumers) > maxKeptSettlement {
+		cap(s.Acked)+cap(s.Rejected)+cap(s.Requeued)+cap(s.Returned)+cap(s.consumers) > maxKeptSettlement {
 		return
 	}
 	s.Reset()

@@ -192,7 +192,9 @@ func (c *conn) channelFailed(ch *channel, err error) error {
 	return nil
 }
 
-// release ends what the channel holds: its consumers go, then its unacknowledged deliveries return to their queues.
+// release ends what the channel holds: its unacknowledged deliveries return to their queues, then its consumers go. In
+// this order nothing overtakes what is given back, for its own consumers take nothing any more and those that take over
+// come after.
 func (ch *channel) release() {
 	c := ch.conn
 	ch.tx.rollBack(ch)
@@ -203,14 +205,12 @@ func (ch *channel) release() {
 		consumers = append(consumers, k)
 	}
 	clear(ch.consumers)
+	ch.unacked.takeAll(func(d delivery) { c.note(d, returned) })
 	c.out.mu.Unlock()
+	c.settleAcks()
 	for _, k := range consumers {
 		k.queue.Cancel(k.subscription, &c.fx)
 	}
-	c.out.mu.Lock()
-	ch.unacked.takeAll(func(d delivery) { c.note(d, requeued) })
-	c.out.mu.Unlock()
-	c.settleAcks()
 	ch.getters = nil
 	ch.dropBody()
 }

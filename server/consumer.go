@@ -90,6 +90,9 @@ func (k *consumer) Deliver(d *queue.Delivery) bool {
 // hasCredit says whether prefetch allows another delivery. The outbox's lock is held. Consumers without
 // acknowledgements have no limit of their own, but wait while the channel's is used up (3.10.8).
 func (k *consumer) hasCredit() bool {
+	if k.ch.ending {
+		return false
+	}
 	if g := k.ch.globalPrefetch; g > 0 && k.ch.outstanding >= g {
 		return false
 	}

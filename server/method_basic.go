@@ -95,6 +95,9 @@ func (ch *channel) get(m *amqp.BasicGet) error {
 	if err != nil {
 		return err
 	}
+	if err := q.CheckGet(); err != nil {
+		return err
+	}
 	c.leave(true)
 	err = c.awaitRoom() // a client that asks for more than it reads must not fill our memory
 	c.enter()

@@ -90,7 +90,7 @@ func (ch *channel) txCommit(*amqp.TxCommit) error {
 	// Publishes and acknowledgements are one commit, which the answer waits for.
 	c.out.mu.Lock()
 	ch.committing.Store(true)
-	commit := ch.waitFor(commitWait{commit: c.commit, commitOk: true})
+	commit := ch.waitFor(commitWait{commit: c.srv.broker.Outstanding(), commitOk: true})
 	c.out.mu.Unlock()
 	c.srv.broker.AwaitCommit(commit, ch)
 	return nil

@@ -148,6 +148,18 @@ func (s *Store) Enter() Commit {
 // Leave ends what Enter began.
 func (s *Store) Leave() { s.epoch.RUnlock() }
 
+// Outstanding returns the commit with which all that was done so far is durable: the one that Enter has named or, if
+// nothing waits for that, the one before, since a group that nothing waits for is never written. Between Enter and
+// Leave.
+func (s *Store) Outstanding() Commit {
+	s.commit.Lock()
+	defer s.commit.Unlock()
+	if len(s.commit.pending) == 0 && len(s.commit.table) == 0 {
+		return s.number - 1
+	}
+	return s.number
+}
+
 // Durable returns the highest commit that is on disk, with all before it.
 func (s *Store) Durable() Commit { return Commit(s.durableTo.Load()) }
 

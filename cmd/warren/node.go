@@ -95,6 +95,7 @@ func (n *node) stop(ctx context.Context) error {
 	}
 	n.quit()
 	n.running.Wait()
+	n.broker.Close()
 	return errors.Join(err, n.store.Close())
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -238,6 +239,59 @@ func TestFaultsAreOneLineAndExitCode1(t *testing.T) {
 				t.Errorf("exit code %d\ngot  %swant %s", code, stderr, c.want)
 			}
 		})
+	}
+}
+
+func TestDataFolderInUseIsRefusedWithTheHoldersProcess(t *testing.T) {
+	r := runServer(t)
+	code, _, stderr := once("--data-dir", r.dataDir, "--listen", "127.0.0.1:0", "--management", "none")
+	holder := fmt.Sprintf("process %d", os.Getpid())
+	if code != 1 || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, r.dataDir) || !strings.Contains(stderr, holder) {
+		t.Errorf("exit code %d, %s", code, stderr)
+	}
+}
+
+func TestDurableThingsAreThereAfterARestart(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	first := runServer(t, "--data-dir", dir)
+	conn, err := amqp091.Dial("amqp://guest:guest@" + first.amqp + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ch, err := conn.Channel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ch.Confirm(false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ch.QueueDeclare("kept", true, false, false, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	confirm, err := ch.PublishWithDeferredConfirmWithContext(t.Context(), "", "kept", false, false,
+		amqp091.Publishing{DeliveryMode: amqp091.Persistent, Body: []byte("message")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if acked, err := confirm.WaitContext(t.Context()); err != nil || !acked {
+		t.Fatalf("acked: %v, %v", acked, err)
+	}
+	first.signals <- syscall.SIGTERM
+	if code := first.exitCode(); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+
+	second := runServer(t, "--data-dir", dir)
+	if conn, err = amqp091.Dial("amqp://guest:guest@" + second.amqp + "/"); err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if ch, err = conn.Channel(); err != nil {
+		t.Fatal(err)
+	}
+	got, ok, err := ch.Get("kept", true)
+	if err != nil || !ok || string(got.Body) != "message" {
+		t.Errorf("got %q, %v, %v", got.Body, ok, err)
 	}
 }
 

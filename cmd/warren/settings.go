@@ -74,7 +74,7 @@ func newSettings() *settings {
 	add(categoryProtocol, "channel-max", integer(&c.channelMax, 0, 65535), "most channels of a connection, a `NUMBER`; 0 for no limit")
 	add(categoryProtocol, "handshake-timeout", duration(&c.handshakeTimeout, 1, maxDuration), "longest `TIME` from connecting to an open connection")
 
-	add(categoryLimits, "max-message-size", size(&c.maxMessageSize, 1, 512<<20), "largest message body, a `SIZE`")
+	add(categoryLimits, "max-message-size", size(&c.maxMessageSize, 1, 128<<20), "largest message body, a `SIZE`")
 	add(categoryLimits, "memory-high-watermark", watermark(&c.memoryHighWatermark), "memory above which publishers wait: a `SIZE`, or a fraction of the machine's or container's memory")
 	add(categoryLimits, "disk-free-limit", watermark(&c.diskFreeLimit), "free space of the data folder below which publishers wait: a `SIZE`, or a fraction of the memory")
 	return s

@@ -155,7 +155,7 @@ func TestBadValuesAreNamedWithWhereTheyStand(t *testing.T) {
 		{args: []string{"--log-level", "loud"}, want: `--log-level: "loud" is not one of trace, debug, info, warn, error`},
 		{args: []string{"--max-message-size", "1M"}, want: `--max-message-size: "1M" is not a size, such as 1000000, 50MB or 128MiB`},
 		{args: []string{"--max-message-size", "99999999999GiB"}, want: `--max-message-size: "99999999999GiB" is not a size, such as 1000000, 50MB or 128MiB`},
-		{args: []string{"--max-message-size", "1GiB"}, want: `--max-message-size: "1GiB" is not between 1B and 512MiB`},
+		{args: []string{"--max-message-size", "1GiB"}, want: `--max-message-size: "1GiB" is not between 1B and 128MiB`},
 		{args: []string{"--memory-high-watermark", "-0.5"}, want: `--memory-high-watermark: "-0.5" is not a fraction above 0.0`},
 		{args: []string{"--memory-high-watermark", "half"}, want: `--memory-high-watermark: "half" is not a size, such as 1000000, 50MB or 128MiB, nor a fraction such as 0.4, nor none`},
 		{args: []string{"--data-dir", ""}, want: `--data-dir: must not be empty`},

@@ -27,8 +27,9 @@ func newNames(token string) *names {
 
 var (
 	variable  = regexp.MustCompile(`\$[a-z][a-z0-9]*`)
-	numbered  = regexp.MustCompile(`%(?:gen|ctag)[0-9]+`)
-	generated = regexp.MustCompile(`amq\.(gen|ctag)-[A-Za-z0-9_-]{22}`)
+	numbered  = regexp.MustCompile(`%(?:gen|ctag|reply)[0-9]+`)
+	generated = regexp.MustCompile(`amq\.(?:gen|ctag)-[A-Za-z0-9_-]{22}|amq\.rabbitmq\.reply-to\.[A-Za-z0-9+/=.]+`)
+	died      = regexp.MustCompile(`\btime=T:[0-9]{10}\b`) // in x-death
 	node      = regexp.MustCompile(`rabbit@[A-Za-z0-9.-]+|compat@localhost`)
 	volatile  = regexp.MustCompile(`(cluster_name|copyright|information|platform)=S:("(?:[^"\\]|\\.)*"|[^,}]+)`)
 )
@@ -51,7 +52,7 @@ func (n *names) normal(text string) string {
 	text = n.ours.ReplaceAllString(text, `$$$1`)
 	text = generated.ReplaceAllStringFunc(text, func(name string) string {
 		if _, ok := n.numbered[name]; !ok {
-			kind := strings.TrimPrefix(name, "amq.")
+			kind := strings.TrimPrefix(strings.TrimPrefix(name, "amq."), "rabbitmq.")
 			kind, _, _ = strings.Cut(kind, "-")
 			n.counts[kind]++
 			n.numbered[name] = fmt.Sprintf("%%%s%d", kind, n.counts[kind])
@@ -59,6 +60,7 @@ func (n *names) normal(text string) string {
 		return n.numbered[name]
 	})
 	text = node.ReplaceAllString(text, "NODE")
+	text = died.ReplaceAllString(text, "time=T:NOW")
 	if strings.HasPrefix(text, "connection.start ") {
 		text = volatile.ReplaceAllString(text, "$1=S:*")
 		text = strings.NewReplacer(`"PLAIN AMQPLAIN"`, `"AMQPLAIN PLAIN"`).Replace(text)

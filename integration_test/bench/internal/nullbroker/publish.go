@@ -70,10 +70,6 @@ func (c *conn) target(r *route, q *queue) {
 		o = &out{sink: s}
 		c.outs[s] = o
 	}
-	if !o.queued {
-		o.queued = true
-		c.dirty = append(c.dirty, o)
-	}
 	o.buf, o.tags = s.deliver(o.buf, o.tags, r.exchange, r.key)
 	r.targets = append(r.targets, o)
 }
@@ -110,6 +106,9 @@ func (c *conn) forward(frame []byte) {
 	for _, o := range r.targets {
 		if o.whole = len(o.buf); o.whole >= flushBytes {
 			o.flush()
+		} else if !o.queued { // only now, since a message may come over several reads
+			o.queued = true
+			c.dirty = append(c.dirty, o)
 		}
 	}
 	for _, q := range r.hold {

@@ -1,0 +1,192 @@
+package broker
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/warren-mq/warren/amqp"
+	"github.com/warren-mq/warren/exchange"
+	"github.com/warren-mq/warren/queue"
+)
+
+// deadLetter publishes what a queue has given up to its dead-letter exchange. The exchange is looked up now; if there is
+// none, the messages are dropped. No permission is asked: the broker publishes (RabbitMQ 3.10.8 behaviour).
+func (q *Queue) deadLetter(now int64, letters []queue.DeadLetter, fx *Effects) {
+	vh := q.vhost
+	name, _ := q.DeadLetterExchange()
+	x, ok := vh.Exchange(name)
+	if !ok {
+		return
+	}
+	router := exchange.Router{Lookup: func(name string) *exchange.Exchange {
+		x, _ := vh.Exchange(name)
+		return x
+	}}
+	key, fixed := q.DeadLetterRoutingKey()
+	for i := range letters {
+		d := death{queue: q.Name(), reason: letters[i].Reason, time: now / 1000, msg: &letters[i].Message}
+		if fixed {
+			d.key = &key
+		}
+		if err := d.examine(); err != nil {
+			// The properties were checked when the message came in, so the record must have been damaged since.
+			vh.broker.cfg.Logger.Error().Err(err).Str("queue", q.Name()).Msg("a dead message cannot be read and is dropped")
+			continue
+		}
+		d.publish(vh, x, &router, now, fx)
+	}
+}
+
+// death is one message on its way from the queue that it died in to the dead-letter exchange.
+type death struct {
+	queue  string
+	reason string
+	time   int64   // seconds
+	key    *string // x-dead-letter-routing-key, if the queue has one
+	msg    *queue.Message
+
+	props   amqp.Properties
+	headers amqp.Table
+	history amqp.Array // x-death before this death, most recent first
+	known   bool       // the message has an x-death already
+	keys    amqp.Array // the keys that it was routed by: of the publish and of CC
+}
+
+func (d *death) examine() (err error) {
+	if err := d.props.Decode(d.msg.Properties); err != nil {
+		return err
+	}
+	if d.props.Has(amqp.FlagHeaders) {
+		if d.headers, err = d.props.Headers.Decode(); err != nil {
+			return err
+		}
+	}
+	d.keys = amqp.Array{string(d.msg.RoutingKey)}
+	if cc, ok := d.headers.Get("CC"); ok {
+		if list, ok := cc.(amqp.Array); ok {
+			d.keys = append(d.keys, list...)
+		}
+	}
+	var v any
+	if v, d.known = d.headers.Get("x-death"); d.known {
+		d.history, _ = v.(amqp.Array) // anything else a client may have put there is replaced
+	}
+	return nil
+}
+
+// publish routes the message and gives it to the queues that it does not go round in circles through.
+func (d *death) publish(vh *VHost, x *exchange.Exchange, router *exchange.Router, now int64, fx *Effects) {
+	m := exchange.Message{RoutingKey: d.msg.RoutingKey}
+	if d.key != nil {
+		m.RoutingKey = []byte(*d.key)
+	} else {
+		for _, k := range d.keys[1:] {
+			if k, ok := k.(string); ok {
+				m.ExtraKeys = append(m.ExtraKeys, []byte(k))
+			}
+		}
+	}
+	out := *d.msg
+	out.Exchange, out.RoutingKey = []byte(x.Name()), m.RoutingKey
+	out.Properties = d.properties()
+	out.HasTTL, out.TTL, out.ExpiresAt = false, 0, 0
+	var props amqp.Properties
+	if props.Decode(out.Properties) != nil {
+		return // cannot be: it was encoded just now
+	}
+	m.Properties = &props
+	targets := router.Route(x, &m, nil)
+	msgs := [1]queue.Message{out}
+	for _, to := range targets {
+		target := to.(*Queue)
+		if d.circles(target.Name()) {
+			vh.broker.cfg.Logger.Warn().Str("queue", d.queue).Str("target", target.Name()).
+				Msg("Message dropped. Dead-letter queues cycle detected")
+			continue
+		}
+		target.Queue.Publish(now, msgs[:], only, &fx.Effects)
+		fx.Refused = fx.Refused[:0] // a dead letter that is refused is lost, as it is by RabbitMQ
+		target.collect(fx)
+	}
+}
+
+// only names the one message of a batch.
+var only = []int32{0}
+
+// circles says whether the message came through the target before, without a client having rejected it since.
+func (d *death) circles(target string) bool {
+	if d.reason == queue.Rejected {
+		return false
+	}
+	if target == d.queue {
+		return true
+	}
+	for _, v := range d.history {
+		entry, _ := v.(amqp.Table)
+		if reason, _ := entry.Get("reason"); reason == queue.Rejected {
+			return false
+		}
+		if name, _ := entry.Get("queue"); name == target {
+			return true
+		}
+	}
+	return false
+}
+
+// properties are those of the message with its death noted; expiration is taken off, or it would die again.
+func (d *death) properties() []byte {
+	entry, rest := d.entry()
+	headers := d.headers.With("x-death", append(amqp.Array{entry}, rest...))
+	if !d.known {
+		headers = headers.With("x-first-death-exchange", string(d.msg.Exchange)).
+			With("x-first-death-queue", d.queue).
+			With("x-first-death-reason", d.reason)
+	}
+	if d.key != nil {
+		headers = headers.Without("CC")
+	}
+	slices.SortStableFunc(headers, byName)
+	p := d.props
+	p.Flags = p.Flags&^amqp.FlagExpiration | amqp.FlagHeaders
+	p.Expiration = nil
+	p.Headers = amqp.AppendTableBody(nil, headers)
+	return p.Append(nil)
+}
+
+// entry is this death's row in x-death and the other rows. A message that died here for the same reason before has
+// its row counted up and moved to the front; nothing else in it changes.
+func (d *death) entry() (amqp.Table, amqp.Array) {
+	for i, v := range d.history {
+		row, ok := v.(amqp.Table)
+		if !ok {
+			continue
+		}
+		name, _ := row.Get("queue")
+		reason, _ := row.Get("reason")
+		if name != d.queue || reason != d.reason {
+			continue
+		}
+		count, _ := row.Get("count")
+		n, _ := amqp.Integer(count)
+		row = slices.Clone(row).With("count", n+1)
+		slices.SortStableFunc(row, byName)
+		return row, slices.Delete(slices.Clone(d.history), i, i+1)
+	}
+	row := amqp.Table{
+		{Name: "count", Value: int64(1)},
+		{Name: "reason", Value: d.reason},
+		{Name: "queue", Value: d.queue},
+		{Name: "time", Value: amqp.Timestamp(d.time)},
+		{Name: "exchange", Value: string(d.msg.Exchange)},
+		{Name: "routing-keys", Value: d.keys},
+	}
+	if d.props.Has(amqp.FlagExpiration) {
+		row = append(row, amqp.Field{Name: "original-expiration", Value: string(d.props.Expiration)})
+	}
+	if len(d.history) > 0 { // the first row ever is not sorted, all later ones are
+		slices.SortStableFunc(row, byName)
+	}
+	return row, d.history
+}
+
+func byName(a, b amqp.Field) int { return cmp.Compare(a.Name, b.Name) }

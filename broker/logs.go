@@ -1,0 +1,78 @@
+package broker
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/warren-mq/warren/exchange"
+	"github.com/warren-mq/warren/queue"
+	"github.com/warren-mq/warren/storage"
+)
+
+// addQueue makes a queue and gives it its place. Its messages are in the logs found, by priority; others are made when
+// they are needed. vh.mu is held, or nobody knows the vhost yet. It is called between Enter and Leave.
+func (vh *VHost) addQueue(c queue.Config, found map[uint8]*storage.Log) *Queue {
+	q := &Queue{vhost: vh}
+	logs := func(priority uint8) queue.Log { // called by the queue under its lock, while found is as it was
+		log := found[priority]
+		if log == nil {
+			log = vh.broker.newLog(vh.name, c, priority)
+		}
+		log.OnReady(q.recordsReady)
+		return log
+	}
+	others := slices.Sorted(maps.Keys(found))
+	if len(others) > 0 && others[0] == 0 {
+		others = others[1:]
+	}
+	q.Queue = queue.New(c, logs, others...)
+	vh.queues.add(c.Name, q)
+	vh.fallback.Bind(exchange.Destination{Queue: q}, c.Name, nil)
+	return q
+}
+
+// newLog makes a log for one priority of a queue, between Enter and Leave.
+func (b *Broker) newLog(vhost string, c queue.Config, priority uint8) *storage.Log {
+	if b.cfg.Store == nil {
+		return storage.NewLog(storage.Options{})
+	}
+	return b.cfg.Store.CreateLog(logTag(vhost, c.Name, priority), c.Durable)
+}
+
+// recordsReady is called by the store, outside of Enter and Leave, when messages that had to be waited for are there.
+func (q *Queue) recordsReady() {
+	b := q.vhost.broker
+	now := b.nowMillis()
+	var fx Effects
+	b.Enter()
+	q.Queue.Ready(now, &fx.Effects)
+	q.after(now, &fx)
+	b.Leave()
+	fx.Run()
+}
+
+// logTag names the log of one priority of a queue in the store.
+func logTag(vhost, name string, priority uint8) []byte {
+	tag := definitionKey(kindOfQueue, vhost, name)
+	if priority > 0 {
+		tag = append(tag, priority)
+	}
+	return tag
+}
+
+// takeLogs takes the logs of a queue out of those that the store holds, by tag.
+func takeLogs(logs map[string]*storage.Log, vhost string, c queue.Config) map[uint8]*storage.Log {
+	last := 0
+	if _, ok := c.Arguments.Get("x-max-priority"); ok {
+		last = 255
+	}
+	found := make(map[uint8]*storage.Log)
+	for p := range last + 1 {
+		tag := string(logTag(vhost, c.Name, uint8(p)))
+		if log := logs[tag]; log != nil {
+			found[uint8(p)] = log
+			delete(logs, tag)
+		}
+	}
+	return found
+}

@@ -1,0 +1,68 @@
+package queue
+
+import "bytes"
+
+// Reasons for which a message dies, as the header x-death spells them.
+const (
+	Rejected      = "rejected"
+	Expired       = "expired"
+	MaxLen        = "maxlen"
+	DeliveryLimit = "delivery_limit"
+)
+
+// DeadLetter is a message that a queue has given up and that belongs to its dead-letter exchange. It owns its bytes.
+type DeadLetter struct {
+	Reason  string
+	Message Message
+}
+
+// deadLetter notes that a message died, if the queue has an exchange for such. rec is a whole record.
+func (q *Queue) deadLetter(rec []byte, reason string, fx *Effects) {
+	if !q.rules.deadLetters {
+		return
+	}
+	fx.DeadLetters = append(fx.DeadLetters, DeadLetter{Reason: reason})
+	decodeRecord(bytes.Clone(rec), &fx.DeadLetters[len(fx.DeadLetters)-1].Message)
+}
+
+// dying is a dead message that is not in memory.
+type dying struct {
+	seq    uint64
+	reason string
+}
+
+// dieLocked removes a message for good and dead-letters it, if the queue has an exchange for such. What has to be read
+// first waits for Ready.
+func (q *Queue) dieLocked(seq uint64, reason string, fx *Effects) {
+	if q.rules.deadLetters {
+		q.mu.dying = append(q.mu.dying, dying{seq, reason})
+		q.buryLocked(fx)
+		return
+	}
+	q.forgetLocked(seq)
+}
+
+// buryLocked dead-letters what is dying, in order, as far as it is in memory.
+func (q *Queue) buryLocked(fx *Effects) {
+	n := 0
+	for _, d := range q.mu.dying {
+		l, at := q.mu.lanes.of(d.seq)
+		rec, ok := l.log.At(at)
+		if !ok && l.log.Live(at) {
+			break
+		}
+		if ok {
+			q.deadLetter(rec, d.reason, fx)
+			q.forgetLocked(d.seq)
+		}
+		n++
+	}
+	q.mu.dying = append(q.mu.dying[:0], q.mu.dying[n:]...)
+}
+
+// dropHeadLocked drops the message that headLocked has put into fx.
+func (q *Queue) dropHeadLocked(reason string, fx *Effects) {
+	d := &fx.delivery
+	q.unreadyLocked(d)
+	q.dieLocked(d.Seq, reason, fx)
+}

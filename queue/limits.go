@@ -1,0 +1,51 @@
+package queue
+
+// publishLimitedLocked takes messages one by one, since each may push another out or find no room itself.
+func (q *Queue) publishLimitedLocked(now int64, msgs []Message, idx []int32, fx *Effects) {
+	for i := range idx {
+		m := &msgs[idx[i]]
+		if q.rules.overflow != dropHead && q.wouldExceedLocked(m) {
+			fx.Refused = append(fx.Refused, idx[i])
+			if q.rules.overflow == rejectPublishDLX {
+				q.deadLetterNew(now, m, fx)
+			}
+			continue
+		}
+		q.publishLocked(now, msgs, idx[i:i+1], fx)
+		if q.rules.overflow == dropHead {
+			q.dropExcessLocked(fx)
+		}
+		if q.mu.expiring {
+			q.expireLocked(now, fx)
+		}
+	}
+}
+
+// wouldExceedLocked says whether the queue is too full for m. That somebody could take it at once is not considered
+// (RabbitMQ 3.10.8 behaviour).
+func (q *Queue) wouldExceedLocked(m *Message) bool {
+	return int64(q.mu.ready)+1 > q.rules.maxLength || q.mu.readyBytes+int64(len(m.Body)) > q.rules.maxBytes
+}
+
+// dropExcessLocked drops from the head what the queue holds beyond its limits. Only what is ready counts.
+func (q *Queue) dropExcessLocked(fx *Effects) {
+	if q.rules.overflow != dropHead {
+		return
+	}
+	for int64(q.mu.ready) > q.rules.maxLength || q.mu.readyBytes > q.rules.maxBytes {
+		if !q.headLocked(&fx.delivery, &fx.message) {
+			return // Ready goes on
+		}
+		q.dropHeadLocked(MaxLen, fx)
+	}
+}
+
+// deadLetterNew notes the death of a message that never came into the queue.
+func (q *Queue) deadLetterNew(now int64, m *Message, fx *Effects) {
+	if q.rules.deadLetters {
+		at := q.rules.expiry(now, m)
+		rec := make([]byte, recordSize(m, at))
+		encodeRecord(rec, m, at)
+		q.deadLetter(rec, MaxLen, fx)
+	}
+}

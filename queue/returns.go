@@ -1,0 +1,62 @@
+package queue
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/warren-mq/warren/amqp"
+)
+
+// countReturnLocked counts that a message of a quorum queue came back. False means that this was once too often for
+// the queue's delivery limit, and that the message is gone.
+func (q *Queue) countReturnLocked(seq uint64, fx *Effects) bool {
+	if q.mu.returns == nil {
+		q.mu.returns = make(map[uint64]int64)
+	}
+	n := q.mu.returns[seq] + 1
+	if limit := q.rules.deliveryLimit; limit >= 0 && n > limit {
+		q.dieLocked(seq, DeliveryLimit, fx)
+		return false
+	}
+	q.mu.returns[seq] = n
+	return true
+}
+
+// moveToTailLocked moves an unacked message behind all others, where a quorum queue without a delivery limit puts what
+// a client gives back (RabbitMQ 3.10.8 behaviour). It is not ready yet.
+func (q *Queue) moveToTailLocked(seq uint64, rec []byte) (moved uint64) {
+	n := q.mu.returns[seq]
+	l, _ := q.mu.lanes.of(seq)
+	moved, copied := l.log.Append(len(rec), true)
+	copy(copied, rec)
+	q.forgetLocked(seq)
+	moved |= uint64(l.priority) << seqBits
+	q.mu.returns[moved] = n
+	return moved
+}
+
+// showReturns puts the header x-delivery-count on a message of a quorum queue: on what was given back, and on whatever
+// basic.get gets (RabbitMQ 3.10.8 behaviour).
+func (q *Queue) showReturns(d *Delivery, got bool) {
+	n := q.mu.returns[d.Seq]
+	d.Redelivered = d.Redelivered || n > 0
+	if n == 0 && !got {
+		return
+	}
+	var p amqp.Properties
+	if p.Decode(d.Message.Properties) != nil {
+		return
+	}
+	var headers amqp.Table
+	if p.Has(amqp.FlagHeaders) {
+		var err error
+		if headers, err = p.Headers.Decode(); err != nil {
+			return
+		}
+	}
+	headers = headers.With("x-delivery-count", n)
+	slices.SortStableFunc(headers, func(a, b amqp.Field) int { return cmp.Compare(a.Name, b.Name) })
+	p.Flags |= amqp.FlagHeaders
+	p.Headers = amqp.AppendTableBody(nil, headers)
+	d.Message.Properties = p.Append(nil)
+}

@@ -1,0 +1,101 @@
+package queue
+
+import (
+	"math"
+
+	"github.com/warren-mq/warren/amqp"
+)
+
+// rules are what a queue's arguments make it do, read once. Times are milliseconds.
+type rules struct {
+	ttl     int64 // of each message from its arrival; none if negative
+	expires int64 // how long the queue may be unused; 0: for ever
+
+	limited             bool // by one of the next two
+	maxLength, maxBytes int64
+	overflow            string
+
+	deadLetters                bool // there is a dead-letter exchange
+	deadLetterTo               string
+	deadLetterKey              string
+	hasDeadLetterKey           bool
+	priorities                 bool
+	maxPriority                uint8
+	singleActive, countReturns bool
+	deliveryLimit              int64 // returns that a message survives; none if negative
+}
+
+// Values of x-overflow.
+const (
+	dropHead         = "drop-head"
+	rejectPublish    = "reject-publish"
+	rejectPublishDLX = "reject-publish-dlx"
+)
+
+// rulesOf reads arguments that have passed CheckArguments. What the queue's type does not know is ignored.
+func rulesOf(k kind, args amqp.Table) rules {
+	r := rules{
+		ttl:           integer(args, "x-message-ttl", -1),
+		expires:       integer(args, "x-expires", 0),
+		maxLength:     integer(args, "x-max-length", math.MaxInt64),
+		maxBytes:      integer(args, "x-max-length-bytes", math.MaxInt64),
+		deliveryLimit: -1,
+		countReturns:  k == kindQuorum,
+	}
+	r.limited = r.maxLength != math.MaxInt64 || r.maxBytes != math.MaxInt64
+	if r.overflow, _ = text(args, "x-overflow"); r.overflow != rejectPublish && r.overflow != rejectPublishDLX {
+		r.overflow = dropHead
+	}
+	r.deadLetterTo, r.deadLetters = text(args, "x-dead-letter-exchange")
+	r.deadLetterKey, r.hasDeadLetterKey = text(args, "x-dead-letter-routing-key")
+	v, _ := args.Get("x-single-active-consumer")
+	r.singleActive, _ = v.(bool)
+	if k == kindQuorum {
+		r.deliveryLimit = integer(args, "x-delivery-limit", -1)
+		if r.overflow == rejectPublishDLX {
+			r.overflow = dropHead // quorum queues do not know it and fall back (RabbitMQ 3.10.8 behaviour)
+		}
+		return r
+	}
+	if n := integer(args, "x-max-priority", 0); n > 0 {
+		r.priorities, r.maxPriority = true, uint8(n)
+	}
+	return r
+}
+
+func integer(args amqp.Table, name string, none int64) int64 {
+	v, _ := args.Get(name)
+	if n, ok := amqp.Integer(v); ok {
+		return n
+	}
+	return none
+}
+
+func text(args amqp.Table, name string) (string, bool) {
+	v, _ := args.Get(name)
+	s, ok := v.(string)
+	return s, ok
+}
+
+// Expires is how long the queue may be unused, in milliseconds: x-expires, 0 without.
+func (q *Queue) Expires() int64 { return q.rules.expires }
+
+// DeadLetterExchange is where messages go that the queue gives up, if it has one: x-dead-letter-exchange.
+func (q *Queue) DeadLetterExchange() (string, bool) { return q.rules.deadLetterTo, q.rules.deadLetters }
+
+// DeadLetterRoutingKey replaces the routing keys of messages that die, if the queue has one.
+func (q *Queue) DeadLetterRoutingKey() (string, bool) {
+	return q.rules.deadLetterKey, q.rules.hasDeadLetterKey
+}
+
+// expiry returns when m, which enters the queue now, expires: by its own time to live or the queue's, whichever is
+// shorter. 0 means never.
+func (r *rules) expiry(now int64, m *Message) int64 {
+	switch {
+	case m.HasTTL && (r.ttl < 0 || m.TTL < r.ttl):
+		return now + m.TTL
+	case r.ttl >= 0:
+		return now + r.ttl
+	}
+	return 0
+}
