@@ -31,14 +31,15 @@ const (
 //
 // A chunk that is only on disk is a stub: it has no data and no offsets.
 type chunk struct {
-	first     uint64   // seq of record 0
-	count     int      // records
-	data      []byte   // len is what records use, cap is what the chunk costs
-	ends      []uint32 // end of record i in data, and transientBit
-	gone      []uint64 // INVARIANT: exactly enough words for count bits
-	low       int      // every record before it is gone
-	liveCount int
-	liveBytes int
+	first      uint64   // seq of record 0
+	count      int      // records
+	data       []byte   // len is what records use, cap is what the chunk costs
+	ends       []uint32 // end of record i in data, and transientBit
+	gone       []uint64 // INVARIANT: exactly enough words for count bits
+	low        int      // every record before it is gone
+	liveCount  int
+	liveBytes  int
+	transients int // records with transientBit, gone or not
 
 	// On disk, the chunk's records (or those of them that were live then) are stored under this sequence number.
 	stored   bool
@@ -73,6 +74,9 @@ func (c *chunk) append(size int, flag uint32) []byte {
 	}
 	c.ends = append(c.ends, uint32(end)|flag)
 	c.count++
+	if flag != 0 {
+		c.transients++
+	}
 	c.liveCount++
 	c.liveBytes += size
 	return c.data[start:end:end]
@@ -134,7 +138,7 @@ func (c *chunk) lowest() int {
 func (c *chunk) reset(first uint64) {
 	c.first, c.count = first, 0
 	c.data, c.ends, c.gone = c.data[:0], c.ends[:0], c.gone[:0]
-	c.low, c.liveCount, c.liveBytes = 0, 0, 0
+	c.low, c.liveCount, c.liveBytes, c.transients = 0, 0, 0, 0
 	c.stored, c.storedAt, c.requested = false, 0, false
 	c.pagedOut, c.pageParts, c.transient = false, 0, nil
 }

@@ -22,22 +22,27 @@ func (l *Log) Deliver(seq uint64) bool {
 	if m.commit != 0 && l.store.Durable() >= m.commit {
 		m.safe, m.commit = m.requested, 0
 	}
-	// One raise at a time, unless it is part of the group that gathers: then it may be higher.
-	gathering := m.commit == l.store.number
-	if seq+deliveredStride/2 >= m.safe && (m.commit == 0 || gathering && seq >= m.requested) {
+	// One raise at a time, unless the record is part of the group that gathers: it must not wait for an earlier one.
+	fresh := l.pending != nil && seq >= l.pending.from
+	if seq+deliveredStride/2 >= m.safe && (m.commit == 0 || fresh && seq >= m.requested) {
 		l.setMark(seq + deliveredStride)
-		gathering = true
 	}
 	if seq < m.safe {
 		return true
 	}
-	// A record of the very group that raises the mark is never found without it.
-	if gathering && seq < m.requested && l.pending != nil && seq >= l.pending.from {
+	// A record of the group that gathers is never found without the mark, which is in that group or an earlier one. A
+	// transient record is never found at all.
+	if fresh && seq < m.requested || l.isTransient(seq) {
 		return true
 	}
 	l.paging.waiting.Store(true)
 	l.store.awaitMark(l, m.commit)
 	return false
+}
+
+func (l *Log) isTransient(seq uint64) bool {
+	c, _ := l.find(seq)
+	return c != nil && c.resident() && c.ends[seq-c.first]&transientBit != 0
 }
 
 // DeliveredTo lets the mark fall back to seq: nobody has seen a record from there on, and nobody is about to.

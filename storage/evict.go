@@ -72,6 +72,9 @@ func (l *Log) reading() (near, far int) {
 
 // liveTransient returns which records are live and transient, nil if none are.
 func (c *chunk) liveTransient() []uint64 {
+	if c.transients == 0 {
+		return nil
+	}
 	var kept []uint64
 	for i, end := range c.ends {
 		if end&transientBit != 0 && !c.isGone(i) {

@@ -19,7 +19,7 @@ import (
 )
 
 var (
-	histories   = flag.Int("histories", 25, "random histories of a store to try")
+	histories   = flag.Int("histories", 12, "random histories of a store to try")
 	historySeed = flag.Uint64("history-seed", 0, "seed of the first history; 0 takes a random one")
 )
 
@@ -308,6 +308,13 @@ func (h *history) gone(l *Log) {
 		for l.First() < l.Next() {
 			remove(l.First())
 		}
+	case 3: // by the chunk
+		below := h.rng.Uint64N(l.Next() + 1)
+		for seq := l.First(); seq < below; seq++ {
+			delete(h.now.logs[l.id].records, seq)
+			delete(h.transient[l.id], seq)
+		}
+		l.GoneBefore(below)
 	case 2: // the newest
 		for range h.rng.IntN(40) {
 			remove(l.Next() - 1 - h.rng.Uint64N(min(l.Next(), 40)+1))

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,13 +23,7 @@ func lockFolder(dir string) (*folderLock, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		if err == unix.EWOULDBLOCK {
-			b := make([]byte, 20)
-			n, _ := f.ReadAt(b, 0) // without it the error just names no process
-			pid, _ := strconv.Atoi(strings.TrimSpace(string(b[:n])))
-			err = &LockedError{Dir: dir, PID: pid}
-		}
+	if err := flock(f, dir); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	err = f.Truncate(0)
@@ -40,5 +35,24 @@ func lockFolder(dir string) (*folderLock, error) {
 	}
 	return &folderLock{f}, nil
 }
+
+// flock takes the lock. If the process that is written in the file is dead, the kernel is about to free it: a busy
+// machine takes a moment for that.
+func flock(f *os.File, dir string) error {
+	for deadline := time.Now().Add(deadHolderWait); ; time.Sleep(10 * time.Millisecond) {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err != unix.EWOULDBLOCK {
+			return err
+		}
+		b := make([]byte, 20)
+		n, _ := f.ReadAt(b, 0) // without it the error just names no process
+		pid, _ := strconv.Atoi(strings.TrimSpace(string(b[:n])))
+		if pid == 0 || unix.Kill(pid, 0) != unix.ESRCH || time.Now().After(deadline) {
+			return &LockedError{Dir: dir, PID: pid}
+		}
+	}
+}
+
+const deadHolderWait = 3 * time.Second
 
 func (l *folderLock) release() error { return l.file.Close() }

@@ -62,10 +62,11 @@ func stepBoth(rng *rand.Rand, l *storage.Log, m *logModel) bool {
 			delete(m.records, seq)
 		}
 	case op < 99: // purge
-		for seq := l.First(); seq < l.Next(); seq++ {
-			l.Gone(seq)
+		below := m.next - rng.Uint64N(min(m.next, 20)+1)
+		l.GoneBefore(below)
+		for seq := range below {
+			delete(m.records, seq)
 		}
-		clear(m.records)
 	default:
 		l.Drop()
 		clear(m.records)

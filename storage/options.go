@@ -9,7 +9,7 @@ type Options struct {
 	// 0 means 256 KiB. It is rounded up to a power of two and kept between 1 KiB and 256 KiB.
 	ChunkBytes int
 
-	// SegmentBytes is the size of a journal segment. 0 means 64 MiB. A recovery reads up to LiveSegments of them;
+	// SegmentBytes is the size of a journal segment. 0 means 64 MiB, less on small volumes. A recovery reads up to LiveSegments of them;
 	// a larger one lets more messages come and go without touching Badger.
 	SegmentBytes int64
 
@@ -23,7 +23,7 @@ type Options struct {
 	// PendingBytes is how much may wait for the next group before Room makes publishers wait. 0 means 16 MiB.
 	PendingBytes int64
 
-	// ValueLogBytes is the size of Badger's value log files. 0 means 128 MiB; at least 1 MiB. Space comes back by
+	// ValueLogBytes is the size of Badger's value log files. 0 means 128 MiB, less on small volumes; at least 1 MiB. Space comes back by
 	// the file: small ones suit small volumes.
 	ValueLogBytes int64
 
@@ -68,6 +68,15 @@ func (o Options) withDefaults() Options {
 
 // retireAt is the number of live segments above which the pager makes a checkpoint.
 func (o *Options) retireAt() int { return max(o.LiveSegments-2, 1) }
+
+// scaleTo makes journal segments and value logs smaller on a small volume, where nothing else was said: each takes a
+// 64th of it at most.
+func (o *Options) scaleTo(volumeBytes int64) {
+	if size := max(volumeBytes/64, 1<<20); size < 64<<20 {
+		setDefault(&o.SegmentBytes, size)
+		setDefault(&o.ValueLogBytes, size)
+	}
+}
 
 func setDefault[T ~int | ~int64](v *T, value T) {
 	if *v == 0 {

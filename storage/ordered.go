@@ -44,8 +44,6 @@ func (o *ordered[T]) last() (span T) {
 	return span
 }
 
-func (o *ordered[T]) len() int { return len(o.entries) - o.holes }
-
 // find returns the span that holds seq and its index, or zero. A drain stays in the head, so that is looked at
 // before the search.
 func (o *ordered[T]) find(seq uint64) (span T, i int) {

@@ -112,7 +112,12 @@ func (s *Store) moveOverBudget() error {
 		if over <= 0 || s.Err() != nil {
 			return s.Err()
 		}
-		moved, err := s.move(func(c *durableChunk) bool { over -= int64(cap(c.data)); return over > -s.options.JournalMemory/4 })
+		// A quarter more than needed, so that the next group does not make it start again.
+		moved, err := s.move(func(c *durableChunk) bool {
+			more := over > -s.options.JournalMemory/4
+			over -= int64(cap(c.data))
+			return more
+		})
 		if err != nil || moved == 0 {
 			return err
 		}

@@ -19,6 +19,7 @@ type paging struct {
 
 	mu      sync.Mutex // a leaf
 	arrived []arrival  // read, to be put in place by the next At
+	closed  bool       // the log was dropped
 }
 
 // arrival is a chunk that was read from Badger, or the news that it cannot be.
@@ -61,6 +62,34 @@ func (l *Log) page(c *chunk, i int, seq uint64) (*chunk, bool) {
 	}
 	p.current = c
 	return c, true
+}
+
+// arrive hands over what the reader has brought, or failed to bring.
+func (l *Log) arrive(a arrival) {
+	p := &l.paging
+	p.mu.Lock()
+	closed := p.closed
+	if !closed {
+		p.arrived = append(p.arrived, a)
+	}
+	p.mu.Unlock()
+	if closed && a.chunk != nil {
+		a.chunk.release()
+	}
+}
+
+// closePaging gives back what has arrived and will.
+func (l *Log) closePaging() {
+	p := &l.paging
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	for _, a := range p.arrived {
+		if a.chunk != nil {
+			a.chunk.release()
+		}
+	}
+	p.arrived = nil
 }
 
 // install puts what the reader brought in the place of its stubs.

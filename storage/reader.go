@@ -109,10 +109,7 @@ func (s *Store) readOnce() {
 			}
 			s.loseChunk(&q, err)
 		}
-		p := &q.log.paging
-		p.mu.Lock()
-		p.arrived = append(p.arrived, arrival{q.first, c})
-		p.mu.Unlock()
+		q.log.arrive(arrival{q.first, c})
 		q.log.wake()
 		if s.reader.reads++; s.reader.reads%64 == 0 {
 			s.pager.unmap.Store(true)

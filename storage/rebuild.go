@@ -5,7 +5,8 @@ func (s *Store) buildLogs() {
 	for _, state := range s.durable.logs {
 		l := s.newLog(state.id, state.tag)
 		l.durable, l.state, state.log = true, state, l
-		l.next = state.next
+		// What is appended from now on is not below the mark: it is new.
+		l.next = max(state.next, state.mark)
 		l.delivered.safe = state.mark
 		for _, c := range state.chunks.all() {
 			mem := c.rebuild()

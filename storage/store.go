@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/dgraph-io/badger/v4"
+	"golang.org/x/sys/unix"
 )
 
 // Commit is the number of a group: all that happened between two swaps of what was pending. Numbers are
@@ -97,11 +98,15 @@ func Open(dir string, o Options) (*Store, error) {
 
 // open does everything but start the store's goroutines; tests take their steps by hand.
 func open(dir string, o Options, fs fileSystem) (*Store, error) {
-	o = o.withDefaults()
 	lock, err := lockFolder(dir)
 	if err != nil {
 		return nil, err
 	}
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err == nil { // otherwise the sizes of a large volume
+		o.scaleTo(int64(st.Blocks) * st.Bsize)
+	}
+	o = o.withDefaults()
 	s := &Store{
 		dir: dir, options: o, lock: lock, durable: newDurableState(),
 		logs: map[*Log]struct{}{}, stopPager: make(chan struct{}),

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"maps"
 	"slices"
 
@@ -25,6 +26,9 @@ type tableOp struct {
 
 // Put sets a key of the ordered table. It is part of the commit that Enter has named. The store keeps copies.
 func (s *Store) Put(key, value []byte) {
+	if len(key) > MaxKeyBytes {
+		panic("storage: invariant: a key of the table has at most MaxKeyBytes")
+	}
 	op := tableOp{key: append([]byte(nil), key...), value: append([]byte{}, value...)}
 	s.enlistTable(op)
 }
@@ -55,11 +59,11 @@ func (t *tableState) apply(op *tableOp) {
 	}
 }
 
-// A value of the table is stored as 0 and the bytes, or, if it is long, as 1 and the number of parts (u32), which
+// A value of the table is stored as 0 and the bytes, or, if it is long, as 1, the number of parts (u32) and their checksum, which
 // stand under keys of their own: it must be inline, since it may be written again.
 const maxTablePart = 8 << 10
 
-// MaxKeyBytes is the longest key of the ordered table.
+// MaxKeyBytes is the longest key of the ordered table. Put panics on a longer one: its caller has checked names before.
 const MaxKeyBytes = 16 << 10
 
 func tableKey(key []byte) []byte { return append([]byte{prefixTable}, key...) }
@@ -82,6 +86,7 @@ func (s *Store) writeTableEntry(w *writer, key, value []byte) error {
 	if len(value) > maxTablePart {
 		parts = (len(value) + maxTablePart - 1) / maxTablePart
 		stored = binary.BigEndian.AppendUint32([]byte{1}, uint32(parts))
+		stored = binary.BigEndian.AppendUint32(stored, crc32.Checksum(value, castagnoli))
 	}
 	for part := range parts {
 		piece := value[part*maxTablePart : min((part+1)*maxTablePart, len(value))]
@@ -111,7 +116,7 @@ func (s *Store) tableParts(key []byte) (parts int, err error) {
 			return err
 		}
 		return item.Value(func(v []byte) error {
-			if len(v) == 9 && v[0] == 1 {
+			if len(v) == 13 && v[0] == 1 {
 				parts = int(binary.BigEndian.Uint32(v[1:]))
 			}
 			return nil
@@ -183,11 +188,11 @@ func tableValue(txn *badger.Txn, key, stored []byte) ([]byte, error) {
 	if stored[0] == 0 {
 		return stored[1:], nil
 	}
-	if len(stored) != 5 {
+	if len(stored) != 9 {
 		return nil, fmt.Errorf("malformed value")
 	}
 	value := []byte{}
-	for part := range int(binary.BigEndian.Uint32(stored[1:])) {
+	for part := range int(binary.BigEndian.Uint32(stored[1:5])) {
 		item, err := txn.Get(tablePartKey(key[1:], part))
 		if err != nil {
 			return nil, fmt.Errorf("part %d: %w", part, err)
@@ -195,6 +200,9 @@ func tableValue(txn *badger.Txn, key, stored []byte) ([]byte, error) {
 		if value, err = appendItem(value, item); err != nil {
 			return nil, err
 		}
+	}
+	if crc32.Checksum(value, castagnoli) != binary.BigEndian.Uint32(stored[5:]) {
+		return nil, fmt.Errorf("wrong checksum of the parts")
 	}
 	return value, nil
 }

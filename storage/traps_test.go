@@ -73,6 +73,14 @@ func TestAnUnreadableChunkIsLostAndTheRestServed(t *testing.T) {
 	if err := errors.Join(w.set(chunkKey(prefixChunk, l.id, damaged.first, 0), []byte("other")), w.flush()); err != nil {
 		t.Fatal(err)
 	}
+	named := 0
+	if n := s.Check(func(id LogID, from, to uint64, err error) {
+		if named++; id != l.id || from != damaged.first || to != damaged.next() || err == nil {
+			t.Errorf("log %d, %d to %d: %v", id, from, to, err)
+		}
+	}); n < 2 || named != 1 {
+		t.Errorf("%d chunks checked, %d named", n, named)
+	}
 	h := &history{t: t, s: s}
 	lost := 0
 	for seq := range l.Next() {
