@@ -105,24 +105,11 @@ func newConn(s *Server, n net.Conn) *conn {
 		cut:         make(chan struct{}),
 	}
 	c.log = s.log
-	c.frames = amqp.NewReader(&c.received, minFrameMax)
-	c.received.from = n
+	c.frames = amqp.NewReader(c.received.reader(n), minFrameMax)
 	c.out = newOutbox(n)
 	c.out.resume = c.resumeParked
 	c.out.failed = c.writeFailed
 	return c
-}
-
-// receivedCounter counts what is read from the socket.
-type receivedCounter struct {
-	from  net.Conn
-	bytes atomic.Uint64
-}
-
-func (r *receivedCounter) Read(p []byte) (int, error) {
-	n, err := r.from.Read(p)
-	r.bytes.Add(uint64(n))
-	return n, err
 }
 
 // errClosed ends a connection that the client has closed in good order.
