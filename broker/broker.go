@@ -58,6 +58,7 @@ type Broker struct {
 	commits     commits
 	ended       ended
 	timers      timers
+	replies     sync.Map // *ReplyQueue by name
 
 	mu     sync.RWMutex
 	vhosts map[string]*VHost // guarded by mu

@@ -85,10 +85,16 @@ func (d *death) publish(vh *VHost, x *exchange.Exchange, router *exchange.Router
 				m.ExtraKeys = append(m.ExtraKeys, []byte(k))
 			}
 		}
+		for rest := d.msg.Hidden; len(rest) > 0; rest = rest[1+rest[0]:] {
+			m.ExtraKeys = append(m.ExtraKeys, rest[1:1+rest[0]])
+		}
 	}
 	out := *d.msg
 	out.Exchange, out.RoutingKey = []byte(x.Name()), m.RoutingKey
 	out.Properties = d.properties()
+	if d.key != nil {
+		out.Hidden = nil
+	}
 	out.HasTTL, out.TTL, out.ExpiresAt = false, 0, 0
 	var props amqp.Properties
 	if props.Decode(out.Properties) != nil {
@@ -96,6 +102,11 @@ func (d *death) publish(vh *VHost, x *exchange.Exchange, router *exchange.Router
 	}
 	m.Properties = &props
 	targets := router.Route(x, &m, nil)
+	if x.Name() == "" {
+		for _, r := range vh.broker.repliesTo(m.RoutingKey, m.ExtraKeys) {
+			r.deliver(&out, fx)
+		}
+	}
 	msgs := [1]queue.Message{out}
 	for _, to := range targets {
 		target := to.(*Queue)

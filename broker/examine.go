@@ -26,6 +26,9 @@ func (p *Publisher) examine(msg *queue.Message) error {
 	if err := props.Decode(msg.Properties); err != nil {
 		return err
 	}
+	if err := p.replyTo(msg); err != nil {
+		return err
+	}
 	if err := p.checkUserID(props); err != nil {
 		return err
 	}
@@ -73,7 +76,7 @@ func (p *Publisher) senderSelected(props *amqp.Properties, msg *queue.Message) e
 	if !props.Has(amqp.FlagHeaders) {
 		return nil
 	}
-	hidden := false
+	hidden, cc := false, 0 // cc is how many of p.extra are keys of CC
 	for _, header := range [...]string{"CC", "BCC"} {
 		v, ok := props.Headers.Get(header)
 		if !ok {
@@ -88,7 +91,11 @@ func (p *Publisher) senderSelected(props *amqp.Properties, msg *queue.Message) e
 				p.extra = append(p.extra, k)
 			}
 		}
-		hidden = hidden || header == "BCC"
+		if header == "BCC" {
+			hidden = true
+			msg.Hidden = hiddenKeys(p.extra[cc:])
+		}
+		cc = len(p.extra)
 	}
 	if !hidden {
 		return nil
@@ -101,6 +108,17 @@ func (p *Publisher) senderSelected(props *amqp.Properties, msg *queue.Message) e
 	without.Headers = amqp.AppendTableBody(nil, headers.Without("BCC"))
 	msg.Properties = without.Append(nil)
 	return nil
+}
+
+// hiddenKeys packs the keys of BCC as queues keep them. Only a dead-letter exchange asks for them; what is more than
+// 64 KiB is left out.
+func hiddenKeys(keys [][]byte) (packed []byte) {
+	for _, k := range keys {
+		if len(k) <= 255 && len(packed)+1+len(k) <= 0xffff {
+			packed = append(append(packed, byte(len(k))), k...)
+		}
+	}
+	return packed
 }
 
 // expiration takes what RabbitMQ takes: an optional sign and digits, from 0 to ten years in milliseconds.

@@ -14,13 +14,14 @@ type Held struct {
 	queues   []*Queue
 }
 
-// Hold checks and routes a message as Publish does, but keeps it out of the batch: its queues get it with Release.
-func (p *Publisher) Hold(m *Message) (h Held, routed bool, err error) {
+// Hold checks and routes a message as Publish does, but keeps it out of the batch: its queues get it with Release. The
+// caller runs fx.
+func (p *Publisher) Hold(m *Message, fx *Effects) (h Held, routed bool, err error) {
 	if limit := p.session.broker.cfg.MaxMessageSize; uint64(len(m.Body)) > limit {
 		return Held{}, false, TooLarge(uint64(len(m.Body)), limit)
 	}
 	msg := queue.Message{Exchange: m.Exchange, RoutingKey: m.RoutingKey, Properties: m.Properties, Body: m.Body}
-	r, err := p.prepare(&msg)
+	r, err := p.prepare(&msg, m.ReplyQueue)
 	if err != nil {
 		return Held{}, false, err
 	}
@@ -32,7 +33,11 @@ func (p *Publisher) Hold(m *Message) (h Held, routed bool, err error) {
 	h.Message.RoutingKey = bytes.Clone(msg.RoutingKey)
 	h.Message.Properties = bytes.Clone(msg.Properties)
 	h.Message.Body = bytes.Clone(msg.Body)
+	h.Message.Hidden = bytes.Clone(msg.Hidden)
 	h.exchange = &route{exchange: r.exchange}
+	for _, to := range r.replies { // replies do not wait for the commit (3.10.8)
+		to.deliver(&h.Message, fx)
+	}
 	return h, len(h.queues) > 0, nil
 }
 

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/warren-mq/warren/amqp"
 	"github.com/warren-mq/warren/auth"
@@ -14,6 +15,7 @@ type Message struct {
 	Exchange, RoutingKey []byte
 	Properties           []byte // as on the wire: flags and values
 	Body                 []byte
+	ReplyQueue           *ReplyQueue // of the channel, if it has one
 }
 
 // Publisher routes messages and gathers them until Settle hands each touched queue its share: one lock, one append
@@ -32,12 +34,21 @@ type Publisher struct {
 	// The batch.
 	msgs    []queue.Message
 	touched []*share
+	replies []reply
+	refused []int32
 	counted []*route
 
 	props amqp.Properties // of the message in hand
+	reply string          // name of its channel's reply queue, or empty
 	plain plainProperties
 	found []exchange.Queue
 	extra [][]byte // routing keys from the headers CC and BCC
+}
+
+// reply is a message of the batch for a reply consumer.
+type reply struct {
+	to    *ReplyQueue
+	index int32
 }
 
 // share is what one queue gets of a batch.
@@ -52,7 +63,8 @@ type route struct {
 	name     []byte // of the exchange
 	key      []byte
 	shares   []*share
-	count    uint64 // messages of this batch
+	replies  []*ReplyQueue // that the default exchange leads to
+	count    uint64        // messages of this batch
 	// byContent: not exchange and key alone decide, so that shares are found for each message anew.
 	byContent bool
 }
@@ -95,7 +107,7 @@ func (p *Publisher) Publish(m *Message) (routed bool, err error) {
 		return false, TooLarge(uint64(len(m.Body)), limit)
 	}
 	msg := queue.Message{Exchange: m.Exchange, RoutingKey: m.RoutingKey, Properties: m.Properties, Body: m.Body}
-	r, err := p.prepare(&msg)
+	r, err := p.prepare(&msg, m.ReplyQueue)
 	if err != nil {
 		return false, err
 	}
@@ -105,7 +117,7 @@ func (p *Publisher) Publish(m *Message) (routed bool, err error) {
 }
 
 // prepare routes a message and checks its properties.
-func (p *Publisher) prepare(msg *queue.Message) (*route, error) {
+func (p *Publisher) prepare(msg *queue.Message, replies *ReplyQueue) (*route, error) {
 	r, err := p.route(msg)
 	if err != nil {
 		return nil, err
@@ -113,8 +125,14 @@ func (p *Publisher) prepare(msg *queue.Message) (*route, error) {
 	known := len(p.plain.wire) > 0 && bytes.Equal(p.plain.wire, msg.Properties)
 	if known {
 		msg.Persistent, msg.Priority = p.plain.persistent, p.plain.priority
-	} else if err := p.examine(msg); err != nil {
-		return nil, err
+	} else {
+		p.reply = ""
+		if replies != nil {
+			p.reply = replies.Name()
+		}
+		if err := p.examine(msg); err != nil {
+			return nil, err
+		}
 	}
 	if !r.byContent && len(p.extra) == 0 {
 		return r, nil
@@ -138,11 +156,14 @@ func (p *Publisher) add(r *route, msg *queue.Message) {
 		p.counted = append(p.counted, r)
 	}
 	r.count++
-	if len(r.shares) == 0 {
+	if len(r.shares)+len(r.replies) == 0 {
 		return
 	}
 	at := int32(len(p.msgs))
 	p.msgs = append(p.msgs, *msg)
+	for _, to := range r.replies {
+		p.replies = append(p.replies, reply{to, at})
+	}
 	for _, s := range r.shares {
 		if len(s.idx) == 0 {
 			p.touched = append(p.touched, s)
@@ -154,14 +175,25 @@ func (p *Publisher) add(r *route, msg *queue.Message) {
 // Pending is the number of messages in the batch.
 func (p *Publisher) Pending() int { return len(p.msgs) }
 
-// Settle hands the batch to the queues and empties it. The caller runs fx.
-func (p *Publisher) Settle(now int64, fx *Effects) {
+// Settle hands the batch to the queues and empties it. The caller runs fx. It returns which messages a queue has
+// refused, as their places in the batch, in order; the slice is valid until the next call.
+func (p *Publisher) Settle(now int64, fx *Effects) (refused []int32) {
+	p.refused = p.refused[:0]
 	for i, s := range p.touched {
 		s.queue.Publish(now, p.msgs, s.idx, fx)
+		if len(fx.Refused) > 0 {
+			p.refused = append(p.refused, fx.Refused...)
+			fx.Refused = fx.Refused[:0]
+		}
 		s.idx = s.idx[:0]
 		p.touched[i] = nil
 	}
 	p.touched = p.touched[:0]
+	for _, r := range p.replies {
+		r.to.deliver(&p.msgs[r.index], fx)
+	}
+	clear(p.replies)
+	p.replies = p.replies[:0]
 	for i, r := range p.counted {
 		r.exchange.PublishIn.Add(r.count)
 		r.exchange.PublishOut.Add(r.count * uint64(len(r.shares)))
@@ -171,6 +203,8 @@ func (p *Publisher) Settle(now int64, fx *Effects) {
 	p.counted = p.counted[:0]
 	clear(p.msgs)
 	p.msgs = p.msgs[:0]
+	slices.Sort(p.refused)
+	return slices.Compact(p.refused)
 }
 
 // route finds the exchange and, where the routing key alone decides, the queues.
@@ -236,6 +270,9 @@ func (p *Publisher) resolve(r *route, m *exchange.Message) {
 		r.shares = append(r.shares, p.shareOf(to.(*Queue)))
 	}
 	clear(p.found)
+	if r.exchange.Name() == "" {
+		r.replies = p.session.broker.repliesTo(m.RoutingKey, m.ExtraKeys)
+	}
 }
 
 func (p *Publisher) shareOf(q *Queue) *share {

@@ -13,6 +13,9 @@ type Message struct {
 	Body                 []byte
 	Persistent           bool
 	Priority             uint8
+	// Hidden are the routing keys of the header BCC, which is not among the properties: each behind its length, a byte.
+	// At most 65,535 bytes.
+	Hidden []byte
 
 	// HasTTL says that the message itself limits its life to TTL milliseconds from its arrival in a queue.
 	HasTTL bool

@@ -11,7 +11,7 @@ import "encoding/binary"
 //	├────────┼────────┼────────┼────────┴────────┬────────┴────────┬─────────────────┐
 //	│ flags  │  len   │  len   │    len properties (u32)           │  len body (u32) …   wide: 11 bytes
 //	└────────┴────────┴────────┴─────────────────┴─────────────────┴─────────────────┘
-//	then: [ expires at, u64, unix ms ] [ priority, u8 ] exchange │ routing key │ properties │ body
+//	then: [ expires at, u64, unix ms ] [ priority, u8 ] [ len hidden, u16 │ hidden ] exchange │ routing key │ properties │ body
 //
 // Integers are big-endian. The fields in brackets are there if their flag is set. Properties are the wire bytes of
 // the content header, property flags included, so that what is delivered is what was published, bit for bit.
@@ -20,6 +20,7 @@ const (
 	flagExpires
 	flagPriority
 	flagWide // properties longer than 255 bytes or a body longer than 65,535
+	flagHidden
 )
 
 const (
@@ -41,6 +42,9 @@ func recordSize(m *Message, expiresAt int64) int {
 	}
 	if m.Priority != 0 {
 		size++
+	}
+	if len(m.Hidden) != 0 {
+		size += 2 + len(m.Hidden)
 	}
 	return size + len(m.Exchange) + len(m.RoutingKey) + len(m.Properties) + len(m.Body)
 }
@@ -73,6 +77,11 @@ func encodeRecord(dst []byte, m *Message, expiresAt int64) {
 		dst[n] = m.Priority
 		n++
 	}
+	if len(m.Hidden) != 0 {
+		flags |= flagHidden
+		binary.BigEndian.PutUint16(dst[n:], uint16(len(m.Hidden)))
+		n += 2 + copy(dst[n+2:], m.Hidden)
+	}
 	dst[0] = flags
 	n += copy(dst[n:], m.Exchange)
 	n += copy(dst[n:], m.RoutingKey)
@@ -97,6 +106,19 @@ func decodeRecord(rec []byte, m *Message) bool {
 		properties, body, n = int(binary.BigEndian.Uint32(rec[3:])), int(binary.BigEndian.Uint32(rec[7:])), wideHeader
 	}
 	optional := int(flags&flagExpires)/flagExpires*8 + int(flags&flagPriority)/flagPriority
+	m.Hidden = nil
+	if flags&flagHidden != 0 {
+		at := n + optional
+		if len(rec) < at+2 {
+			return false
+		}
+		hidden := int(binary.BigEndian.Uint16(rec[at:]))
+		if len(rec) < at+2+hidden || hidden == 0 {
+			return false
+		}
+		m.Hidden = rec[at+2 : at+2+hidden : at+2+hidden]
+		optional += 2 + hidden
+	}
 	if len(rec) != n+optional+exchange+key+properties+body {
 		return false
 	}
@@ -109,6 +131,9 @@ func decodeRecord(rec []byte, m *Message) bool {
 		if flags&flagPriority != 0 {
 			m.Priority = rec[n]
 			n++
+		}
+		if m.Hidden != nil {
+			n += 2 + len(m.Hidden)
 		}
 	}
 	m.Exchange, rec = rec[n:n+exchange:n+exchange], rec[n+exchange:]

@@ -14,7 +14,7 @@ func (q *Queue) countReturnLocked(seq uint64, fx *Effects) bool {
 		q.mu.returns = make(map[uint64]int64)
 	}
 	n := q.mu.returns[seq] + 1
-	if limit := q.rules.deliveryLimit; limit >= 0 && n > limit {
+	if q.rules.hasDeliveryLimit && n > q.rules.deliveryLimit {
 		q.dieLocked(seq, DeliveryLimit, fx)
 		return false
 	}

@@ -22,7 +22,8 @@ type rules struct {
 	priorities                 bool
 	maxPriority                uint8
 	singleActive, countReturns bool
-	deliveryLimit              int64 // returns that a message survives; none if negative
+	hasDeliveryLimit           bool
+	deliveryLimit              int64 // returns that a message survives; a negative one is no message's (3.10.8)
 }
 
 // Values of x-overflow.
@@ -39,7 +40,6 @@ func rulesOf(k kind, args amqp.Table) rules {
 		expires:       integer(args, "x-expires", 0),
 		maxLength:     integer(args, "x-max-length", math.MaxInt64),
 		maxBytes:      integer(args, "x-max-length-bytes", math.MaxInt64),
-		deliveryLimit: -1,
 		countReturns:  k == kindQuorum,
 	}
 	r.limited = r.maxLength != math.MaxInt64 || r.maxBytes != math.MaxInt64
@@ -51,7 +51,8 @@ func rulesOf(k kind, args amqp.Table) rules {
 	v, _ := args.Get("x-single-active-consumer")
 	r.singleActive, _ = v.(bool)
 	if k == kindQuorum {
-		r.deliveryLimit = integer(args, "x-delivery-limit", -1)
+		r.deliveryLimit = integer(args, "x-delivery-limit", math.MinInt64)
+		r.hasDeliveryLimit = r.deliveryLimit != math.MinInt64
 		if r.overflow == rejectPublishDLX {
 			r.overflow = dropHead // quorum queues do not know it and fall back (RabbitMQ 3.10.8 behaviour)
 		}

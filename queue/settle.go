@@ -30,7 +30,7 @@ func (q *Queue) Settle(now int64, s *Settlement, fx *Effects) {
 	q.mu.counters.Ack += uint64(len(s.Acked))
 	q.settledLocked(s.Acked, "", fx)
 	q.settledLocked(s.Rejected, Rejected, fx)
-	q.requeueLocked(s.Requeued, q.rules.countReturns && q.rules.deliveryLimit < 0, fx)
+	q.requeueLocked(s.Requeued, q.rules.countReturns && !q.rules.hasDeliveryLimit, fx)
 	q.requeueLocked(s.Returned, false, fx)
 	if q.rules.limited {
 		// Before anybody gets them: what came back above the limit is lost first (RabbitMQ 3.10.8 behaviour).

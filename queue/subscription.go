@@ -41,6 +41,9 @@ type SubscribeOptions struct {
 	Exclusive bool
 	Prefetch  uint16     // only shown in listings: the consumer itself keeps the credit
 	Arguments amqp.Table // x-priority is read from here
+
+	// GlobalPrefetch says that the channel has a limit for all of its consumers together.
+	GlobalPrefetch bool
 }
 
 // Subscription is a consumer at a queue, from basic.consume to its cancellation.
@@ -80,9 +83,12 @@ func (s *Subscription) Active() bool {
 // Subscribe adds a consumer. It delivers nothing yet: the caller sends consume-ok and then calls Resume, so that no
 // message overtakes the answer.
 //
-// Errors: 406 for arguments that RabbitMQ refuses, 403 if the queue is, or shall be, in exclusive use and is not
+// Errors: 540 where a quorum queue does not know the channel's limit, 406 for arguments that RabbitMQ refuses, 403 if the queue is, or shall be, in exclusive use and is not
 // free for that, 404 if it was deleted meanwhile.
 func (q *Queue) Subscribe(c Consumer, o SubscribeOptions, _ *Effects) (*Subscription, error) {
+	if o.GlobalPrefetch && q.kind == kindQuorum {
+		return nil, amqp.Errorf(amqp.NotImplemented, "%s does not support global qos", q.resource())
+	}
 	priority, err := q.checkConsumeArguments(o.Arguments)
 	if err != nil {
 		return nil, err

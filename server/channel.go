@@ -22,7 +22,11 @@ type channel struct {
 
 	// Publishes of the batch, told to others once it is settled.
 	published, routedNowhere, returned uint64
-	inBatch                            bool // in conn.pubs
+	inBatch                            bool     // in conn.pubs
+	refused                            []uint64 // publishes of the batch that a queue refused, counted from 0
+
+	reply      *consumer // of direct replies; nil if there is none. Changed under the outbox's lock
+	replyQueue *broker.ReplyQueue
 
 	confirm, transactional atomic.Bool
 	committing             atomic.Bool // tx.commit waits for the disk
@@ -211,6 +215,7 @@ func (ch *channel) release() {
 	for _, k := range consumers {
 		k.queue.Cancel(k.subscription, &c.fx)
 	}
+	ch.cancelReply()
 	ch.getters = nil
 	ch.dropBody()
 }

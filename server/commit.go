@@ -9,6 +9,7 @@ import (
 type commitWait struct {
 	commit   storage.Commit
 	confirm  uint64 // publishes up to this tag are confirmed; 0 for none
+	refused  bool   // they are not confirmed but refused
 	commitOk bool   // tx.commit-ok
 }
 
@@ -26,21 +27,30 @@ func (ch *channel) waitFor(w commitWait) storage.Commit {
 func (ch *channel) Durable(commit storage.Commit) {
 	out := ch.conn.out
 	out.lock()
-	n, confirm, commitOk := 0, uint64(0), false
-	for ; n < len(ch.waiting) && ch.waiting[n].commit <= commit; n++ {
-		w := &ch.waiting[n]
-		confirm = max(confirm, w.confirm)
-		commitOk = commitOk || w.commitOk
+	n, commitOk := 0, false
+	for n < len(ch.waiting) && ch.waiting[n].commit <= commit {
+		n++
 	}
-	rest := copy(ch.waiting, ch.waiting[n:])
-	ch.waiting = ch.waiting[:rest]
-	if n == 0 || ch.ending || out.closed {
+	if silent := ch.ending || out.closed; n == 0 || silent {
+		ch.waiting = append(ch.waiting[:0], ch.waiting[n:]...)
 		out.mu.Unlock()
 		return
 	}
-	if confirm > 0 {
-		ch.sendConfirm(confirm)
+	var last commitWait
+	for _, w := range ch.waiting[:n] {
+		commitOk = commitOk || w.commitOk
+		if w.confirm == 0 {
+			continue
+		}
+		if last.confirm > 0 && last.refused != w.refused {
+			ch.sendConfirm(last.confirm, last.refused)
+		}
+		last = w
 	}
+	if last.confirm > 0 {
+		ch.sendConfirm(last.confirm, last.refused)
+	}
+	ch.waiting = append(ch.waiting[:0], ch.waiting[n:]...)
 	if commitOk {
 		ch.committing.Store(false)
 		out.buf = amqp.AppendMethod(out.buf, ch.number, &amqp.TxCommitOk{})

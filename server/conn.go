@@ -55,6 +55,7 @@ type conn struct {
 	settlements      map[*broker.Queue]*settlement
 	settling         []*settlement
 	spareSettlements []*settlement
+	origins          []origin   // of the messages in the batch that want a confirm
 	sharing          []*channel // whose limit for all consumers has room; scratch space of settleAcks
 	givenBack        bool       // something is to be requeued or rejected: it must come before the next publish
 
@@ -263,9 +264,15 @@ func (c *conn) leave(entered bool) {
 	}
 }
 
-func (c *conn) settlePublishes() {
+// settlePublishes returns how many messages queues have refused.
+func (c *conn) settlePublishes() (refused int) {
 	entered := c.enter()
-	c.pub.Settle(c.now(), &c.fx)
+	if places := c.pub.Settle(c.now(), &c.fx); len(places) > 0 {
+		refused = len(places)
+		c.noteRefused(places)
+	}
+	clear(c.origins)
+	c.origins = c.origins[:0]
 	var commit storage.Commit // 0: safe as it is
 	if c.fx.Durable {
 		commit, c.fx.Durable, c.mayOverrun = c.commit, false, true
@@ -276,6 +283,7 @@ func (c *conn) settlePublishes() {
 	}
 	c.pubs = c.pubs[:0]
 	c.leave(entered)
+	return refused
 }
 
 // awaitRoom waits, within a batch, while the client does not take what is written for it.

@@ -45,22 +45,29 @@ func (k *consumer) Deliver(d *queue.Delivery) bool {
 		k.get(d)
 		return true
 	}
-	if !k.hasCredit() {
+	switch {
+	case k.queue == nil: // of direct replies, which nobody would bring again
+		if ch.reply != k || len(out.buf) > maxWaitingReplies {
+			return false
+		}
+	case !k.hasCredit():
 		k.starved = true
 		return false
-	}
-	if out.full() {
+	case out.full():
 		if !k.parked {
 			k.parked = true
 			out.parked = append(out.parked, k)
 		}
 		return false
 	}
-	ch.lastTag++
+	tag := ch.lastTag + 1
+	if k.queue != nil { // replies take no tags away from the channel's sequence (3.10.8)
+		ch.lastTag = tag
+	}
 	if k.noAck {
 		ch.stats.DeliveredNoAck++
 	} else {
-		ch.unacked.push(ch.lastTag, d.Seq, k)
+		ch.unacked.push(tag, d.Seq, k)
 		k.outstanding++
 		ch.outstanding++
 		ch.stats.Delivered++
@@ -69,7 +76,7 @@ func (k *consumer) Deliver(d *queue.Delivery) bool {
 	buf := out.buf
 	mark := len(buf)
 	buf = append(buf, k.prefix...)
-	buf = binary.BigEndian.AppendUint64(buf, ch.lastTag)
+	buf = binary.BigEndian.AppendUint64(buf, tag)
 	if d.Redelivered {
 		ch.stats.Redelivered++
 		buf = append(buf, 1)

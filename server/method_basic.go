@@ -29,6 +29,9 @@ func (ch *channel) qos(m *amqp.BasicQos) error {
 }
 
 func (ch *channel) consume(m *amqp.BasicConsume) error {
+	if m.Queue == broker.ReplyTo {
+		return ch.consumeReplies(m)
+	}
 	c := ch.conn
 	if ch.hasConsumer(m.ConsumerTag) {
 		return amqp.Errorf(amqp.NotAllowed, "attempt to reuse consumer tag '%s'", m.ConsumerTag)
@@ -53,6 +56,7 @@ func (ch *channel) consume(m *amqp.BasicConsume) error {
 	c.out.mu.Unlock()
 	k.subscription, err = q.Subscribe(k, queue.SubscribeOptions{
 		Tag: k.tag, NoAck: m.NoAck, Exclusive: m.Exclusive, Prefetch: ch.prefetch, Arguments: m.Arguments,
+		GlobalPrefetch: ch.globalPrefetch > 0,
 	}, &c.fx.Effects)
 	if err != nil {
 		c.out.mu.Lock()
@@ -81,6 +85,8 @@ func (ch *channel) cancel(m *amqp.BasicCancel) error {
 	c.out.mu.Unlock()
 	if k != nil {
 		k.queue.Cancel(k.subscription, &c.fx)
+	} else if ch.reply != nil && ch.reply.tag == m.ConsumerTag {
+		ch.cancelReply()
 	}
 	return ch.answer(nil, m.NoWait, &amqp.BasicCancelOk{ConsumerTag: m.ConsumerTag})
 }

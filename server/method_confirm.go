@@ -37,24 +37,76 @@ func (ch *channel) batchSettled(commit storage.Commit) {
 	}
 	out := ch.conn.out
 	out.lock()
+	first := ch.confirmTag + 1
 	ch.confirmTag += n
 	if commit == 0 && len(ch.waiting) == 0 {
-		ch.sendConfirm(ch.confirmTag)
+		ch.eachRun(first, ch.sendConfirm)
 		out.mu.Unlock()
 		return
 	}
-	commit = ch.waitFor(commitWait{commit: commit, confirm: ch.confirmTag})
+	ch.eachRun(first, func(tag uint64, refused bool) {
+		commit = ch.waitFor(commitWait{commit: commit, confirm: tag, refused: refused})
+	})
 	ch.counts.unconfirmed.Store(int64(ch.confirmTag - ch.confirmedTag))
 	out.mu.Unlock()
 	ch.conn.srv.broker.AwaitCommit(commit, ch)
 }
 
-// sendConfirm confirms all publishes up to tag. The outbox's lock is held.
-func (ch *channel) sendConfirm(tag uint64) {
+// eachRun calls f for each run of publishes of the batch that are all taken or all refused, in order, with the last tag
+// of the run. first is the first tag of the batch.
+func (ch *channel) eachRun(first uint64, f func(last uint64, refused bool)) {
+	next := first // the first tag that no run has covered
+	for i := 0; i < len(ch.refused); {
+		if tag := first + ch.refused[i]; tag > next {
+			f(tag-1, false)
+			next = tag
+		}
+		for i < len(ch.refused) && first+ch.refused[i] == next {
+			next++
+			i++
+		}
+		f(next-1, true)
+	}
+	if next <= ch.confirmTag {
+		f(ch.confirmTag, false)
+	}
+	ch.refused = ch.refused[:0]
+}
+
+// sendConfirm confirms, or refuses, all publishes up to tag that were not before. The outbox's lock is held. What is
+// refused stands in order with what is confirmed, so that no cumulative confirm ever covers it.
+func (ch *channel) sendConfirm(tag uint64, refused bool) {
 	n := tag - ch.confirmedTag
 	ch.confirmedTag = tag
+	ch.counts.unconfirmed.Store(int64(ch.confirmTag - tag))
+	if refused {
+		out := ch.conn.out
+		out.buf = amqp.AppendMethod(out.buf, ch.number, &amqp.BasicNack{DeliveryTag: tag, Multiple: true, Requeue: true})
+		out.frames++
+		return
+	}
 	ch.counts.confirmed.Add(n)
 	ch.conn.srv.broker.Totals.Confirmed.Add(n)
-	ch.counts.unconfirmed.Store(int64(ch.confirmTag - tag))
 	ch.conn.out.confirm(ch.number, &amqp.BasicAck{DeliveryTag: tag, Multiple: n > 1})
+}
+
+// origin is where a message of the batch came from, for the case that a queue refuses it.
+type origin struct {
+	ch    *channel
+	place int32  // in the publisher's batch
+	nth   uint64 // of the channel's publishes in the batch, from 0
+}
+
+// noteRefused tells the channels which of their publishes were refused.
+func (c *conn) noteRefused(places []int32) {
+	i := 0
+	for _, place := range places {
+		for i < len(c.origins) && c.origins[i].place < place {
+			i++
+		}
+		if i < len(c.origins) && c.origins[i].place == place {
+			o := &c.origins[i]
+			o.ch.refused = append(o.ch.refused, o.nth)
+		}
+	}
 }

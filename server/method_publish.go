@@ -33,6 +33,7 @@ func (ch *channel) contentComplete(body []byte) error {
 	}
 	m := broker.Message{
 		Exchange: ct.publish.Exchange, RoutingKey: ct.publish.RoutingKey, Properties: ct.props, Body: body,
+		ReplyQueue: ch.replyQueue,
 	}
 	if ch.tx != nil {
 		return tied(amqp.BasicPublishID, ch.tx.publish(ch, &m, ct.publish.Mandatory))
@@ -40,6 +41,9 @@ func (ch *channel) contentComplete(body []byte) error {
 	routed, err := c.pub.Publish(&m)
 	if err != nil {
 		return tied(amqp.BasicPublishID, err)
+	}
+	if routed && ch.confirm.Load() {
+		c.origins = append(c.origins, origin{ch, int32(c.pub.Pending() - 1), ch.published})
 	}
 	ch.published++
 	if !routed {

@@ -7,6 +7,9 @@ import (
 
 func (ch *channel) queueDeclare(m *amqp.QueueDeclare) error {
 	s := ch.conn.session
+	if broker.IsReplyTo(m.Queue) {
+		return ch.declareReplies(m)
+	}
 	var q *broker.Queue
 	var err error
 	if m.Passive {

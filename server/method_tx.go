@@ -41,7 +41,7 @@ func (ch *channel) txSelect(*amqp.TxSelect) error {
 
 // publish keeps a message for the commit. It is checked and routed now (3.10.8).
 func (tx *transaction) publish(ch *channel, m *broker.Message, mandatory bool) error {
-	held, routed, err := ch.conn.pub.Hold(m)
+	held, routed, err := ch.conn.pub.Hold(m, &ch.conn.fx)
 	if err != nil {
 		return err
 	}
@@ -71,8 +71,9 @@ func (ch *channel) txCommit(*amqp.TxCommit) error {
 		ch.inBatch = true
 		c.pubs = append(c.pubs, ch)
 	}
+	refused := 0
 	if len(tx.publishes) > 0 {
-		c.settlePublishes()
+		refused = c.settlePublishes()
 	}
 	c.out.mu.Lock()
 	for _, part := range tx.settled {
@@ -83,6 +84,9 @@ func (ch *channel) txCommit(*amqp.TxCommit) error {
 	c.out.mu.Unlock()
 	tx.reset(ch)
 	c.settleAcks()
+	if refused > 0 {
+		return amqp.Errorf(amqp.PreconditionFailed, "partial tx completion")
+	}
 	if !c.srv.broker.Durable() {
 		c.send(ch.number, &amqp.TxCommitOk{})
 		return nil
