@@ -55,11 +55,10 @@ func (r *request) login() error {
 		}
 		return failed
 	}
-	b := r.server.broker
-	b.Totals.AuthAttempts.Add(1)
-	user, err := b.Users.Authenticate(name, password, remoteAddr(r.Request))
+	r.server.logins.Add(1)
+	user, err := r.server.broker.Users.Authenticate(name, password, remoteAddr(r.Request))
 	if err != nil {
-		b.Totals.AuthFailures.Add(1)
+		r.server.refused.Add(1)
 		r.server.log.Warn().Str("user", name).Str("peer", r.RemoteAddr).AnErr("error", err).Msg("HTTP access denied")
 		if e, ok := errors.AsType[*auth.LoginError](err); ok && e.LoopbackOnly {
 			return unauthorised("User can only log in via localhost")

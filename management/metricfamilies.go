@@ -10,10 +10,10 @@ import (
 
 func (c *collector) identity(w *metricWriter) {
 	b := c.server.broker
-	w.gauge("build_info", "The versions that run", 1,
+	w.untyped("build_info", "The versions that run", 1,
 		"rabbitmq_version", b.Version(), "prometheus_plugin_version", b.Version(),
 		"prometheus_client_version", runtime.Version(), "erlang_version", runtime.Version())
-	w.gauge("identity_info", "The node and its cluster", 1,
+	w.untyped("identity_info", "The node and its cluster", 1,
 		"rabbitmq_node", b.NodeName(), "rabbitmq_cluster", b.NodeName(), "rabbitmq_cluster_permanent_id", b.NodeName())
 }
 
@@ -31,9 +31,9 @@ func (c *collector) totals(w *metricWriter, t *tally) {
 		}
 		return 0
 	}
-	w.gauge("alarms_memory_used_watermark", "1 while the memory alarm is raised", on(broker.Memory))
-	w.gauge("alarms_free_disk_space_watermark", "1 while the disk alarm is raised", on(broker.Disk))
-	w.gauge("alarms_file_descriptor_limit", "1 while file descriptors run out", 0)
+	w.untyped("alarms_memory_used_watermark", "1 while the memory alarm is raised", on(broker.Memory))
+	w.untyped("alarms_free_disk_space_watermark", "1 while the disk alarm is raised", on(broker.Disk))
+	w.untyped("alarms_file_descriptor_limit", "1 while file descriptors run out", 0)
 }
 
 func (c *collector) churn(w *metricWriter) {
@@ -46,10 +46,13 @@ func (c *collector) churn(w *metricWriter) {
 	w.counter("queues_created_total", "Queues created", t.QueuesCreated.Load())
 	w.counter("queues_deleted_total", "Queues deleted", t.QueuesDeleted.Load())
 
-	attempts, failed := t.AuthAttempts.Load(), t.AuthFailures.Load()
-	w.counter("auth_attempts_total", "Logins tried", attempts)
-	w.counter("auth_attempts_failed_total", "Logins refused", failed)
-	w.counter("auth_attempts_succeeded_total", "Logins granted", attempts-min(failed, attempts))
+	logins := func(protocol string, attempts, failed uint64) {
+		w.counter("auth_attempts_total", "Logins tried", attempts, "protocol", protocol)
+		w.counter("auth_attempts_failed_total", "Logins refused", failed, "protocol", protocol)
+		w.counter("auth_attempts_succeeded_total", "Logins granted", attempts-min(failed, attempts), "protocol", protocol)
+	}
+	logins("amqp091", t.AuthAttempts.Load(), t.AuthFailures.Load())
+	logins("http", c.server.logins.Load(), c.server.refused.Load())
 }
 
 func (c *collector) machine(w *metricWriter) {
@@ -70,20 +73,40 @@ func (c *collector) machine(w *metricWriter) {
 	w.counter("erlang_gc_reclaimed_bytes_total", "Bytes that garbage collections freed", m.reclaimed)
 }
 
-func queueMetrics(w *metricWriter, t *tally) {
+// resident adds up what of the queues is in memory.
+type resident struct {
+	ready, unacked int
+	bytes          float64 // of bodies; about, where some are on disk only
+}
+
+func (r *resident) add(q *broker.Queue, st *queue.Stats) {
+	all := st.Ready + st.Unacked
+	if all == 0 {
+		return
+	}
+	n := min(q.Resident(), all)
+	unacked := min(st.Unacked, n)
+	r.ready += n - unacked
+	r.unacked += unacked
+	r.bytes += float64(st.ReadyBytes+st.UnackedBytes) * float64(n) / float64(all)
+}
+
+func queueMetrics(w *metricWriter, t *tally, r *resident) {
 	st := t.stats()
-	w.gauge("queue_messages", "Messages ready or unacknowledged", float64(st.Ready+st.Unacked))
+	all, bytes := float64(st.Ready+st.Unacked), float64(st.ReadyBytes+st.UnackedBytes)
+	inMemory := float64(r.ready + r.unacked)
+	w.gauge("queue_messages", "Messages ready or unacknowledged", all)
 	w.gauge("queue_messages_ready", "Messages ready", float64(st.Ready))
 	w.gauge("queue_messages_unacked", "Messages unacknowledged", float64(st.Unacked))
-	w.gauge("queue_messages_ram", "Messages in memory", float64(st.Ready+st.Unacked))
-	w.gauge("queue_messages_ready_ram", "Ready messages in memory", float64(st.Ready))
-	w.gauge("queue_messages_unacked_ram", "Unacknowledged messages in memory", float64(st.Unacked))
-	w.gauge("queue_messages_bytes", "Bytes of bodies", float64(st.ReadyBytes+st.UnackedBytes))
+	w.gauge("queue_messages_ram", "Messages in memory", inMemory)
+	w.gauge("queue_messages_ready_ram", "Ready messages in memory", float64(r.ready))
+	w.gauge("queue_messages_unacked_ram", "Unacknowledged messages in memory", float64(r.unacked))
+	w.gauge("queue_messages_paged_out", "Messages on disk only", all-inMemory)
+	w.gauge("queue_messages_bytes", "Bytes of bodies", bytes)
 	w.gauge("queue_messages_ready_bytes", "Bytes of bodies of ready messages", float64(st.ReadyBytes))
 	w.gauge("queue_messages_unacked_bytes", "Bytes of bodies of unacknowledged messages", float64(st.UnackedBytes))
-	w.gauge("queue_messages_ram_bytes", "Bytes of bodies in memory", float64(st.ReadyBytes+st.UnackedBytes))
-	w.gauge("queue_messages_paged_out", "Messages paged out", 0)
-	w.gauge("queue_messages_paged_out_bytes", "Bytes of bodies paged out", 0)
+	w.gauge("queue_messages_ram_bytes", "Bytes of bodies in memory", r.bytes)
+	w.gauge("queue_messages_paged_out_bytes", "Bytes of bodies on disk only", bytes-r.bytes)
 	w.gauge("queue_process_memory_bytes", "Memory of the queues' logs", float64(st.MemoryBytes))
 	w.gauge("queue_consumers", "Consumers", float64(st.Consumers))
 	w.counter("queue_messages_published_total", "Messages put into queues", st.Publish)
@@ -125,7 +148,8 @@ func globalMetrics(w *metricWriter, t *tally) {
 	m := &t.messages
 	const protocol, amqp091 = "protocol", "amqp091"
 	st := t.stats()
-	w.counter("global_messages_received_total", "Messages from publishers", m.Published, protocol, amqp091)
+	w.counter("global_messages_received_total", "Messages from publishers",
+		m.Published+uint64(t.open.uncommittedPublishes), protocol, amqp091)
 	w.counter("global_messages_received_confirm_total", "Messages from publishers that want confirms",
 		m.Confirmed+uint64(t.open.unconfirmed), protocol, amqp091)
 	w.counter("global_messages_routed_total", "Messages put into queues", st.Publish, protocol, amqp091)

@@ -34,14 +34,14 @@ func (c *collector) Describe(chan<- *prometheus.Desc) {}
 func (c *collector) Collect(to chan<- prometheus.Metric) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	everywhere := func(string) bool { return true }
-	all := sum(survey(c.server.broker, visitor{}), everywhere)
+	var r resident
+	all := sum(survey(c.server.broker, visitor{queue: r.add}), everywhere)
 	w := &metricWriter{to: to, last: c.last}
 	c.identity(w)
 	c.totals(w, all)
 	c.churn(w)
 	c.machine(w)
-	queueMetrics(w, all)
+	queueMetrics(w, all, &r)
 	channelMetrics(w, all)
 	connectionMetrics(w, all)
 	globalMetrics(w, all)
@@ -65,6 +65,11 @@ func (w *metricWriter) send(kind prometheus.ValueType, name, help string, v floa
 
 func (w *metricWriter) gauge(name, help string, v float64, labels ...string) {
 	w.send(prometheus.GaugeValue, name, help, v, labels)
+}
+
+// untyped is what RabbitMQ makes of those that are 0 or 1.
+func (w *metricWriter) untyped(name, help string, v float64, labels ...string) {
+	w.send(prometheus.UntypedValue, name, help, v, labels)
 }
 
 // counter never goes down: what a channel counted is missing from the sums for a moment while it ends, and Prometheus

@@ -89,7 +89,6 @@ func (s *sampler) sample(now time.Time) {
 	for name, t := range tallies {
 		s.vhosts.record(name, vhostCounters(counters[:0], t), s.round, now)
 	}
-	everywhere := func(string) bool { return true }
 	s.nodes.record(struct{}{}, s.count(sum(tallies, everywhere)), s.round, now)
 	s.sweep()
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 
 	"github.com/rs/zerolog"
 
@@ -22,6 +23,8 @@ type Server struct {
 	metrics http.Handler
 	http    *http.Server
 	slots   chan struct{} // one for each HTTP connection that is open
+
+	logins, refused atomic.Uint64 // logins that were tried, and those of them that failed
 
 	mu        sync.Mutex
 	listeners map[net.Listener]struct{} // guarded by mu

@@ -174,3 +174,6 @@ func sum(tallies map[string]*tally, counts func(vhost string) bool) *tally {
 	}
 	return all
 }
+
+// everywhere is for sums over the whole node.
+func everywhere(string) bool { return true }

@@ -34,5 +34,3 @@ func TestMain(m *testing.M) {
 	}
 	goleak.VerifyTestMain(m)
 }
-
-func liveRabbit() *target { return rabbit(*rabbitmqAMQP, *rabbitmqManagement) }

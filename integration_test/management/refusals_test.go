@@ -104,21 +104,16 @@ const notFound = `{"error":"Object Not Found","reason":"Not Found"}`
 
 const refusalsFile = "refusals.json"
 
-// TestRefusalsAreRabbitMQs compares status, headers and body with what RabbitMQ 3.10.8 answered.
-func TestRefusalsAreRabbitMQs(t *testing.T) {
-	if *update {
-		t.Skip("recording")
+func compareRefusals(t *testing.T, s *scenario, all []exchangeOfWords) {
+	if len(all) != len(refusals) {
+		t.Fatalf("%d answers to %d calls: record them again", len(all), len(refusals))
 	}
-	s := play(t, warren(t))
-	for i, want := range expectedRefusals(t) {
+	for i, want := range all {
 		r := refusals[i]
 		t.Run(fmt.Sprint(i, " ", want.Call), func(t *testing.T) {
-			if r.status != 0 {
-				want.Reply.Status, want.Reply.Body = r.status, r.body
-			}
 			got := s.exchange(t, r.call)
 			if r.status != 0 {
-				want.Reply.Headers = got.Reply.Headers
+				want.Reply.Status, want.Reply.Body, want.Reply.Headers = r.status, r.body, got.Reply.Headers
 			}
 			for _, p := range []struct{ what, want, got string }{
 				{"status", http.StatusText(want.Reply.Status), http.StatusText(got.Reply.Status)},
@@ -133,22 +128,7 @@ func TestRefusalsAreRabbitMQs(t *testing.T) {
 	}
 }
 
-// expectedRefusals are the recorded ones, or those of a live RabbitMQ.
-func expectedRefusals(t *testing.T) (all []exchangeOfWords) {
-	if *live {
-		return play(t, liveRabbit()).refuse(t)
-	}
-	file, err := os.ReadFile(filepath.Join("testdata", refusalsFile))
-	check(t, err)
-	check(t, json.Unmarshal(file, &all))
-	if len(all) != len(refusals) {
-		t.Fatalf("%s has %d calls, the table has %d: record it again", refusalsFile, len(all), len(refusals))
-	}
-	return all
-}
-
 func (s *scenario) refuse(t *testing.T) (all []exchangeOfWords) {
-	s.settled(t)
 	for _, r := range refusals {
 		all = append(all, s.exchange(t, r.call))
 	}
@@ -166,8 +146,15 @@ func (s *scenario) exchange(t *testing.T, c call) exchangeOfWords {
 	return e
 }
 
-func recordRefusals(t *testing.T, s *scenario) {
-	file, err := json.MarshalIndent(s.refuse(t), "", " ")
+func readRefusals(t *testing.T) (all []exchangeOfWords) {
+	file, err := os.ReadFile(filepath.Join("testdata", refusalsFile))
+	check(t, err)
+	check(t, json.Unmarshal(file, &all))
+	return all
+}
+
+func writeRefusals(t *testing.T, all []exchangeOfWords) {
+	file, err := json.MarshalIndent(all, "", " ")
 	check(t, err)
 	check(t, os.WriteFile(filepath.Join("testdata", refusalsFile), append(file, '\n'), 0o644))
 }

@@ -134,11 +134,26 @@ func decode(t *testing.T, text []byte) any {
 
 func viewFile(v view) string { return filepath.Join("testdata", "views", v.name+".json") }
 
-func readView(t *testing.T, v view) any {
-	t.Helper()
-	text, err := os.ReadFile(viewFile(v))
-	check(t, err)
-	return decode(t, text)
+func readViews(t *testing.T) map[string]any {
+	answers := make(map[string]any, len(views))
+	for _, v := range views {
+		text, err := os.ReadFile(viewFile(v))
+		check(t, err)
+		answers[v.name] = decode(t, text)
+	}
+	return answers
+}
+
+func compareViews(t *testing.T, s *scenario, answers map[string]any) {
+	var used uses
+	for _, v := range views {
+		t.Run(v.name, func(t *testing.T) {
+			eventually(t, func() string { return used.compare(v.name, answers[v.name], s.fetch(t, v)) })
+		})
+	}
+	if !t.Failed() {
+		used.check(t)
+	}
 }
 
 func writeView(t *testing.T, v view, answer any) {
@@ -150,54 +165,6 @@ func writeView(t *testing.T, v view, answer any) {
 	check(t, e.Encode(answer))
 	check(t, os.MkdirAll(filepath.Dir(viewFile(v)), 0o755))
 	check(t, os.WriteFile(viewFile(v), b.Bytes(), 0o644))
-}
-
-// TestObjectsAreRabbitMQs builds the scenario on Warren and compares every view with what RabbitMQ 3.10.8 showed: names
-// and types of all fields, and the values of those that do not depend on time and machine.
-func TestObjectsAreRabbitMQs(t *testing.T) {
-	if *live || *update {
-		t.Skip("comparing live or recording")
-	}
-	s := play(t, warren(t))
-	var used uses
-	for _, v := range views {
-		t.Run(v.name, func(t *testing.T) {
-			want := readView(t, v)
-			eventually(t, func() string { return used.compare(v.name, want, s.fetch(t, v)) })
-		})
-	}
-	if !t.Failed() {
-		used.check(t)
-	}
-}
-
-// TestObjectsAreRabbitMQsLive does so with a RabbitMQ that runs.
-func TestObjectsAreRabbitMQsLive(t *testing.T) {
-	if !*live || *update {
-		t.Skip("no live RabbitMQ")
-	}
-	theirs := play(t, liveRabbit())
-	answers := theirs.settled(t)
-	ours := play(t, warren(t))
-	var used uses
-	for _, v := range views {
-		t.Run(v.name, func(t *testing.T) {
-			eventually(t, func() string { return used.compare(v.name, answers[v.name], ours.fetch(t, v)) })
-		})
-	}
-}
-
-// TestRecord writes down what a RabbitMQ shows.
-func TestRecord(t *testing.T) {
-	if !*update {
-		t.Skip("not recording")
-	}
-	s := play(t, liveRabbit())
-	answers := s.settled(t)
-	for _, v := range views {
-		writeView(t, v, answers[v.name])
-	}
-	recordRefusals(t, s)
 }
 
 // settled asks for all views until RabbitMQ, which counts with a delay of some seconds, shows nothing new any more.
