@@ -27,7 +27,7 @@ func small(s *Scenario, addr string) Options {
 	o := Defaults()
 	s.Preset(&o)
 	o.Addr, o.Pids = addr, []int{os.Getpid()}
-	o.Stall, o.Timeout = 5*time.Second, 20*time.Second
+	o.Stall, o.Timeout = time.Minute, 3*time.Minute // only a run that fails gets there
 	o.Warmup, o.Settle = min(o.Warmup, 20*time.Millisecond), 0
 	o.Duration = min(o.Duration, 50*time.Millisecond)
 	if o.Count > 0 {
