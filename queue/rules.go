@@ -36,11 +36,11 @@ const (
 // rulesOf reads arguments that have passed CheckArguments. What the queue's type does not know is ignored.
 func rulesOf(k kind, args amqp.Table) rules {
 	r := rules{
-		ttl:           integer(args, "x-message-ttl", -1),
-		expires:       integer(args, "x-expires", 0),
-		maxLength:     integer(args, "x-max-length", math.MaxInt64),
-		maxBytes:      integer(args, "x-max-length-bytes", math.MaxInt64),
-		countReturns:  k == kindQuorum,
+		ttl:          integer(args, "x-message-ttl", -1),
+		expires:      integer(args, "x-expires", 0),
+		maxLength:    integer(args, "x-max-length", math.MaxInt64),
+		maxBytes:     integer(args, "x-max-length-bytes", math.MaxInt64),
+		countReturns: k == kindQuorum,
 	}
 	r.limited = r.maxLength != math.MaxInt64 || r.maxBytes != math.MaxInt64
 	if r.overflow, _ = text(args, "x-overflow"); r.overflow != rejectPublish && r.overflow != rejectPublishDLX {

@@ -68,6 +68,7 @@ type player struct {
 	clients map[string]*client
 	shared  deliveries
 	fx      queue.Effects
+	now     int64 // milliseconds
 }
 
 // command returns what it led to: the answer, then deliveries and effects.
@@ -87,12 +88,17 @@ func (p *player) command(words []string) string {
 	case "credit":
 		p.clients[args[0]].credit = p.number(args[1])
 		p.resume(args[:1])
+	case "at":
+		p.now = int64(p.number(args[0]))
+	case "tick":
+		p.queue.Tick(p.now, &p.fx)
+	case "used":
+		p.queue.Used(p.now, &p.fx)
 	case "cancel":
-		p.queue.Cancel(0, p.clients[args[0]].sub, &p.fx)
+		p.queue.Cancel(p.now, p.clients[args[0]].sub, &p.fx)
 	case "publish":
-		msgs, idx := batch(args...)
-		p.queue.Publish(0, msgs, idx, &p.fx)
-	case "ack", "reject", "requeue":
+		p.publish(args)
+	case "ack", "reject", "requeue", "return":
 		result = p.settle(command, args)
 	case "get":
 		result = p.get(args)
@@ -116,8 +122,44 @@ func (p *player) newQueue(args []string) {
 	if slices.Contains(args, "quorum") {
 		c.Arguments = amqp.Table{{Name: "x-queue-type", Value: "quorum"}}
 	}
+	for _, arg := range args {
+		name, value, ok := strings.Cut(arg, "=")
+		if !ok {
+			continue
+		}
+		var v any = value
+		if n, err := strconv.Atoi(value); err == nil {
+			v = int64(n)
+		} else if value == "true" {
+			v = true
+		}
+		c.Arguments = append(c.Arguments, amqp.Field{Name: "x-" + name, Value: v})
+	}
+	p.now = 0
 	p.queue = queue.New(c, newMemoryLog)
 	p.clients = map[string]*client{}
+}
+
+// publish takes bodies, each of which may be followed by /ttl=N and /priority=N.
+func (p *player) publish(args []string) {
+	var msgs []queue.Message
+	var idx []int32
+	for i, arg := range args {
+		parts := strings.Split(arg, "/")
+		m := message(parts[0])
+		for _, part := range parts[1:] {
+			switch name, value, _ := strings.Cut(part, "="); name {
+			case "ttl":
+				m.HasTTL, m.TTL = true, int64(p.number(value))
+			case "priority":
+				m.Priority = uint8(p.number(value))
+			default:
+				p.t.Fatalf("unknown option %q", part)
+			}
+		}
+		msgs, idx = append(msgs, m), append(idx, int32(i))
+	}
+	p.queue.Publish(p.now, msgs, idx, &p.fx)
 }
 
 // subscribe takes a name, then: no-ack, exclusive, credit=N, priority=N.
@@ -151,13 +193,13 @@ func (p *player) subscribe(args []string) string {
 func (p *player) resume(args []string) {
 	c := p.clients[args[0]]
 	c.parked = false
-	p.queue.Resume(0, c.sub, &p.fx)
+	p.queue.Resume(p.now, c.sub, &p.fx)
 }
 
 // settle takes bodies, whoever has them.
 func (p *player) settle(command string, bodies []string) string {
 	var s queue.Settlement
-	list := map[string]*[]uint64{"ack": &s.Acked, "reject": &s.Rejected, "requeue": &s.Requeued}[command]
+	list := map[string]*[]uint64{"ack": &s.Acked, "reject": &s.Rejected, "requeue": &s.Requeued, "return": &s.Returned}[command]
 	for _, body := range bodies {
 		for _, c := range p.clients {
 			if seq, ok := c.settle(body); ok {
@@ -168,7 +210,7 @@ func (p *player) settle(command string, bodies []string) string {
 			}
 		}
 	}
-	p.queue.Settle(0, &s, &p.fx)
+	p.queue.Settle(p.now, &s, &p.fx)
 	if len(*list) != len(bodies) {
 		return "not all of these are unacked\n"
 	}
@@ -180,7 +222,7 @@ func (p *player) get(args []string) string {
 	if err := p.queue.CheckGet(); err != nil {
 		return err.Error() + "\n"
 	}
-	if ok, _ := p.queue.Get(c, c.noAck, 0, &p.fx); !ok {
+	if ok, _ := p.queue.Get(c, c.noAck, p.now, &p.fx); !ok {
 		return "empty\n"
 	}
 	if !c.noAck {
@@ -213,6 +255,15 @@ func (p *player) effects() string {
 	}
 	for _, s := range p.fx.Cancelled {
 		lines = append(lines, s.Tag()+" is cancelled")
+	}
+	for _, d := range p.fx.DeadLetters {
+		lines = append(lines, string(d.Message.Body)+" dies: "+d.Reason)
+	}
+	if len(p.fx.Refused) > 0 {
+		lines = append(lines, fmt.Sprint("refused: ", p.fx.Refused))
+	}
+	if p.fx.WakeAt != 0 {
+		lines = append(lines, fmt.Sprint("wake me at ", p.fx.WakeAt))
 	}
 	if p.fx.Deleted {
 		lines = append(lines, "the queue is deleted")
