@@ -16,6 +16,16 @@
 // that a message returns to its old position (RabbitMQ 3.10.8 behaviour of classic queues). It follows that
 // 'redelivered' needs no bit: it is true of what comes from the heap and of nothing else.
 //
+// A queue with priorities has such a log for each priority in use; the highest with something ready is served first.
+// Quorum queues differ: what was given back is served in the order of its return, or has moved to the end.
+//
+// # What ends it
+//
+// Messages that expire, that are too many or that were given back too often are dropped at the head, and reported as
+// [DeadLetter] if the queue has an exchange for them. A queue with something that will expire asks for a [Queue.Tick] at
+// that time; only the head counts (RabbitMQ 3.10.8 behaviour). What has to be read from disk first waits for
+// [Queue.Ready].
+//
 // # Who gets it
 //
 // Subscriptions that can take a message stand in a ring per priority level. A message goes to the first of the
