@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"errors"
 	"sync"
 	"time"
 
@@ -83,8 +84,11 @@ type commitSignal chan struct{}
 
 func (s commitSignal) Durable(storage.Commit) { close(s) }
 
-// WaitDurable blocks until a commit is on disk. It returns the store's error if it never will be, and nil early when
-// stop is closed. The caller is not inside of Enter and Leave.
+// ErrStopped is what a wait returns that was given up.
+var ErrStopped = errors.New("the wait was given up")
+
+// WaitDurable blocks until a commit is on disk. It returns the store's error if it never will be, and ErrStopped when
+// stop is closed before. The caller is not inside of Enter and Leave.
 func (b *Broker) WaitDurable(commit storage.Commit, stop <-chan struct{}) error {
 	st := b.cfg.Store
 	if st == nil || st.Durable() >= commit {
@@ -112,7 +116,7 @@ func (b *Broker) WaitDurable(commit storage.Commit, stop <-chan struct{}) error 
 	case <-st.Failed():
 		return st.Err()
 	case <-stop:
-		return nil
+		return ErrStopped
 	}
 }
 

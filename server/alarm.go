@@ -14,6 +14,9 @@ func (c *conn) holdPublisher() error {
 		return nil
 	}
 	c.endBatch()
+	if err := c.releaseHeld(); err != nil {
+		return err
+	}
 	c.state.Store(stateBlocked)
 	if c.capabilities.connectionBlocked {
 		c.send(0, &amqp.ConnectionBlocked{Reason: reason})

@@ -108,7 +108,7 @@ func (ch *channel) handleMethod(payload []byte) error {
 		return tied(id, ch.handlePublish(args))
 	}
 	if ch.closing {
-		return ch.handleWhileClosing(id)
+		return tied(id, ch.handleWhileClosing(id, args))
 	}
 	if id == amqp.BasicAckID || id == amqp.BasicNackID || id == amqp.BasicRejectID {
 		return tied(id, ch.handleAck(id, args))
@@ -129,15 +129,27 @@ func isFraming(e *amqp.Error) bool {
 	return e.Code == amqp.InternalError || e.Code == amqp.FrameError || e.Code == amqp.ConnectionForced
 }
 
-// handleWhileClosing ignores what comes after an error until the client has answered it.
-func (ch *channel) handleWhileClosing(id amqp.MethodID) error {
+// handleWhileClosing ignores what comes after an error, if it can be decoded, until the client has answered it.
+func (ch *channel) handleWhileClosing(id amqp.MethodID, args []byte) error {
+	if err := decodable(id, args); err != nil {
+		return err
+	}
 	switch id {
 	case amqp.ChannelCloseOkID:
 		ch.conn.forget(ch)
 	case amqp.ChannelCloseID:
 		ch.conn.send(ch.number, &amqp.ChannelCloseOk{})
 	case amqp.ChannelOpenID:
-		return &amqp.Error{Code: amqp.ChannelError, Reason: "second 'channel.open' seen", Method: id}
+		return amqp.Errorf(amqp.ChannelError, "second 'channel.open' seen")
+	}
+	return nil
+}
+
+// decodable returns what is wrong with the arguments of a method that is not dealt with otherwise: RabbitMQ decodes
+// before it looks whether the method is in its place.
+func decodable(id amqp.MethodID, args []byte) error {
+	if m, ok := amqp.NewMethod(id); ok {
+		return m.Decode(args)
 	}
 	return nil
 }
@@ -152,10 +164,8 @@ func (c *conn) handleUnopened(f amqp.Frame) error {
 		return err
 	}
 	if id != amqp.ChannelOpenID {
-		if m, ok := amqp.NewMethod(id); ok { // what cannot be decoded is told first
-			if err := m.Decode(args); err != nil {
-				return tied(id, err)
-			}
+		if err := decodable(id, args); err != nil {
+			return tied(id, err)
 		}
 		return &amqp.Error{Code: amqp.ChannelError, Reason: "expected 'channel.open'", Method: id}
 	}

@@ -48,6 +48,7 @@ type conn struct {
 	commit storage.Commit
 	// held are answers that wait for a commit, since what they confirm must be durable first, and those behind them.
 	held       []byte
+	heldFrames uint64
 	heldCommit storage.Commit
 	mayOverrun bool // published something durable in this batch: look whether the disk keeps up
 
@@ -62,6 +63,7 @@ type conn struct {
 	unfinished atomic.Int64 // bytes of bodies that have come in part, changed by the reader
 
 	state          atomic.Int32
+	listening      atomic.Bool // the reader waits for the client to send something
 	received       receivedCounter
 	framesReceived atomic.Uint64
 	batchFrames    uint64 // not yet added to framesReceived
@@ -170,7 +172,9 @@ func (c *conn) fill() error {
 	if err := c.waitRoom(); err != nil {
 		return err
 	}
+	c.listening.Store(true)
 	err := c.frames.Fill()
+	c.listening.Store(false)
 	if err == nil {
 		return nil
 	}
@@ -311,14 +315,14 @@ func (c *conn) now() int64 { return c.srv.broker.Now().UnixMilli() }
 // send appends the frame of a method and counts it. The writer runs at the end of the batch. An answer to a change of
 // durable definitions is held until that is durable, and so is what is sent after it.
 func (c *conn) send(channel uint16, m amqp.Method) {
-	if c.session != nil && c.session.Unsaved() {
+	unsaved := c.session != nil && c.session.Unsaved()
+	if unsaved {
 		c.session.Saved()
 		c.heldCommit = c.commit
-		c.held = amqp.AppendMethod(c.held, channel, m)
-		return
 	}
-	if len(c.held) > 0 {
+	if unsaved || len(c.held) > 0 {
 		c.held = amqp.AppendMethod(c.held, channel, m)
+		c.heldFrames++
 		return
 	}
 	c.out.lock()
@@ -327,29 +331,34 @@ func (c *conn) send(channel uint16, m amqp.Method) {
 	c.out.mu.Unlock()
 }
 
-// releaseHeld waits until what the held answers confirm is durable, and sends them.
+// releaseHeld waits until what the held answers confirm is durable, and sends them. They are dropped if that cannot be
+// awaited, since the store fails or somebody wants the connection to end.
 func (c *conn) releaseHeld() error {
 	if len(c.held) == 0 {
 		return nil
 	}
+	held, frames := c.held, c.heldFrames
+	c.held, c.heldFrames = c.held[:0], 0
 	c.fx.Run()
 	c.out.wake()
-	if err := c.srv.broker.WaitDurable(c.heldCommit, c.forced); err != nil {
-		c.held = c.held[:0]
+	switch err := c.srv.broker.WaitDurable(c.heldCommit, c.forced); {
+	case errors.Is(err, broker.ErrStopped):
+		return c.force.Load()
+	case err != nil:
 		return amqp.Errorf(amqp.InternalError, "")
 	}
 	c.out.lock()
-	c.out.buf = append(c.out.buf, c.held...)
+	c.out.buf = append(c.out.buf, held...)
+	c.out.frames += frames
 	c.out.mu.Unlock()
 	c.out.wake()
-	c.held = c.held[:0]
 	return nil
 }
 
 // releaseHeldAtEnd does so before a close; if it fails, nothing more is promised.
 func (c *conn) releaseHeldAtEnd() {
 	if err := c.releaseHeld(); err != nil {
-		c.log.Error().Err(err).Msg("answers are dropped since the store has failed")
+		c.log.Error().Err(err).Msg("answers are dropped since nobody can wait for the disk")
 	}
 }
 

@@ -47,7 +47,7 @@ func (k *consumer) Deliver(d *queue.Delivery) bool {
 	}
 	switch {
 	case k.queue == nil: // of direct replies, which nobody would bring again
-		if ch.reply != k || len(out.buf) > maxWaitingReplies {
+		if ch.reply != k || len(out.buf) > maxWaitingReplies || out.closed {
 			return false
 		}
 	case !k.hasCredit():

@@ -109,5 +109,8 @@ func (c *conn) handleConnectionMethod(id amqp.MethodID, args []byte) error {
 			return nil
 		})
 	}
+	if err := decodable(id, args); err != nil {
+		return err
+	}
 	return amqp.Errorf(amqp.ChannelError, "unexpected method in connection state %s", c.stateName())
 }

@@ -64,12 +64,19 @@ func (h *heartbeats) send() {
 	out.wake()
 }
 
-// heard tells whether the client may still be there. One that is not read, since an alarm holds it, cannot be heard;
-// one that is not read until it takes what was written for it must take something.
+// heard tells whether the client may still be there. While the reader does not listen, since it waits for an alarm to
+// end or for the disk, the client cannot be heard; while it waits for the client to take what was written, it must take
+// something.
 func (h *heartbeats) heard() bool {
 	c := h.conn
 	received, sent := c.received.bytes.Load(), c.out.sent.Load()
-	alive := received != h.received || c.state.Load() == stateBlocked || sent != h.sent && c.out.waits()
+	alive := received != h.received
+	switch {
+	case c.out.waits():
+		alive = alive || sent != h.sent
+	case !c.listening.Load():
+		alive = true
+	}
 	h.received, h.sent = received, sent
 	if alive {
 		h.silentChecks = 0

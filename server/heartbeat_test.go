@@ -148,3 +148,36 @@ func drain(p *peer) {
 		}
 	}
 }
+
+// TestClientIsHeardOnlyWhileTheReaderListens: what keeps the reader from it, such as a slow disk, is not its fault.
+func TestClientIsHeardOnlyWhileTheReaderListens(t *testing.T) {
+	for _, c := range []struct {
+		name                       string
+		listening, waits           bool
+		received, sent, wantsAlive bool
+	}{
+		{name: "it says nothing", listening: true, sent: true},
+		{name: "it says something", listening: true, received: true, wantsAlive: true},
+		{name: "the reader is busy", wantsAlive: true},
+		{name: "the reader waits for it, and it takes something", waits: true, sent: true, wantsAlive: true},
+		{name: "the reader waits for it, and it takes nothing", waits: true},
+	} {
+		k := &conn{out: newOutbox(nil)}
+		k.listening.Store(c.listening)
+		k.out.readerWaits = c.waits
+		h := &heartbeats{conn: k}
+		alive := true
+		for range maxSilentChecks {
+			if c.received {
+				k.received.bytes.Add(8)
+			}
+			if c.sent {
+				k.out.sent.Add(8)
+			}
+			alive = h.heard()
+		}
+		if alive != c.wantsAlive {
+			t.Errorf("%s: alive is %v", c.name, alive)
+		}
+	}
+}

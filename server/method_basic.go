@@ -73,7 +73,7 @@ func (ch *channel) consume(m *amqp.BasicConsume) error {
 func (ch *channel) hasConsumer(tag string) bool {
 	ch.conn.out.mu.Lock()
 	defer ch.conn.out.mu.Unlock()
-	return ch.consumers[tag] != nil
+	return ch.consumers[tag] != nil || ch.reply != nil && ch.reply.tag == tag
 }
 
 // cancel ends a consumer. What it has not acknowledged stays so. A tag that does not exist is no error.
