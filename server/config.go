@@ -19,7 +19,7 @@ type Config struct {
 	// one connection may have if that is more.
 	MaxUnfinishedBytes, MaxUnfinishedBytesTotal int64
 	// MaxPausing bounds the connections that are kept for a moment after a failed login or a malformed frame, so
-	// that a client cannot try again at once. Beyond it they are dropped without a pause. Default: 1000.
+	// that a client cannot try again at once. Beyond it they are dropped without a pause. Default: 1000; negative: none.
 	MaxPausing int
 	// ServerProperties are added to connection.start's, replacing those of the same name.
 	ServerProperties map[string]string

@@ -43,7 +43,7 @@ func TestExclusiveQueueIsGoneBeforeCloseOk(t *testing.T) {
 
 // TestExclusiveQueueGoesWithItsConnection, however that ends, and is nobody else's until then.
 func TestExclusiveQueueGoesWithItsConnection(t *testing.T) {
-	s := amqptest.NewServer(t, amqptest.WithoutManagement())
+	s := amqptest.NewServer(t, amqptest.WithoutManagement(), amqptest.WithServer(server.Config{MaxPausing: -1}))
 	vh, _ := s.Broker.VHost("/")
 	for name, end := range map[string]func(c *client){
 		"cut":        func(c *client) { c.socket.Close() },
@@ -123,7 +123,7 @@ func TestCancelOkComesAfterTheLastDelivery(t *testing.T) {
 	defer close(stop)
 	p := openChannel(t, s)
 	publishing.Go(func() {
-		b := message(1, to("q"), nil, []byte("x"))
+		b := message(1, to("q"), nil, make([]byte, 2000))
 		for {
 			select {
 			case <-stop:
@@ -133,7 +133,7 @@ func TestCancelOkComesAfterTheLastDelivery(t *testing.T) {
 			}
 		}
 	})
-	for n := range 50 {
+	for n := range 10 {
 		tag := fmt.Sprint(n)
 		c.send(1, &amqp.BasicConsume{Queue: "q", ConsumerTag: tag, NoAck: true})
 		c.expect(1, &amqp.BasicConsumeOk{ConsumerTag: tag})
