@@ -13,10 +13,10 @@ const maxWaitingReplies = 64 * outboxHigh
 // exclusive and arguments do not count.
 func (ch *channel) consumeReplies(m *amqp.BasicConsume) error {
 	switch {
-	case ch.hasConsumer(m.ConsumerTag):
-		return amqp.Errorf(amqp.NotAllowed, "attempt to reuse consumer tag '%s'", m.ConsumerTag)
 	case ch.reply != nil:
 		return amqp.Errorf(amqp.PreconditionFailed, "reply consumer already set")
+	case ch.hasConsumer(m.ConsumerTag):
+		return amqp.Errorf(amqp.NotAllowed, "attempt to reuse consumer tag '%s'", m.ConsumerTag)
 	case !m.NoAck:
 		return amqp.Errorf(amqp.PreconditionFailed, "reply consumer cannot acknowledge")
 	}
