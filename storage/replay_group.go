@@ -58,6 +58,11 @@ func (r *replay) onward(s *replaySegment, at, limit int64) (int64, error) {
 			if length < groupHeaderBytes || length > limit-start-i || commit <= r.last+1 || synced <= r.last || synced >= commit {
 				continue
 			}
+			// No more groups than fit can be in between. Without this, one of a hundred places in random bytes looks
+			// like the header of a group of many MiB, all of which would be read.
+			if uint64(commit-r.last-1) > uint64(start+i-at)/groupHeaderBytes {
+				continue
+			}
 			if group, err := r.validGroup(s, start+i, limit); group != nil || err != nil {
 				return start + i, err
 			}
