@@ -55,7 +55,7 @@ func (s *Server) answer(w http.ResponseWriter, r *request, v any) {
 	case collection:
 		s.answerList(w, r, v)
 		return
-	case check:
+	case healthCheck:
 		status = v.status()
 	}
 	s.send(w, status, r.query.columns.of(v))

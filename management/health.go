@@ -2,8 +2,8 @@ package management
 
 import "net/http"
 
-// check is the outcome of a health check: 200 when Status is ok, else 503.
-type check struct {
+// healthCheck is the outcome of a health check: 200 when Status is ok, else 503.
+type healthCheck struct {
 	Status string  `json:"status"`
 	Reason string  `json:"reason,omitempty"`
 	Alarms []alarm `json:"alarms,omitempty"`
@@ -14,7 +14,7 @@ type alarm struct {
 	Resource string `json:"resource"`
 }
 
-func (c check) status() int {
+func (c healthCheck) status() int {
 	if c.Status == "ok" {
 		return http.StatusOK
 	}
@@ -29,12 +29,12 @@ func (s *Server) checkLocalAlarms(*request) (any, error) {
 	return s.alarmCheck("There are alarms in effect on the node"), nil
 }
 
-func (s *Server) alarmCheck(reason string) check {
+func (s *Server) alarmCheck(reason string) healthCheck {
 	resources := s.broker.Alarms.Resources()
 	if len(resources) == 0 {
-		return check{Status: "ok"}
+		return healthCheck{Status: "ok"}
 	}
-	c := check{Status: "failed", Reason: reason}
+	c := healthCheck{Status: "failed", Reason: reason}
 	for _, resource := range resources {
 		c.Alarms = append(c.Alarms, alarm{Node: s.broker.NodeName(), Resource: resource})
 	}

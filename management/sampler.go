@@ -11,9 +11,10 @@ import (
 )
 
 // sampler looks at all counters of the broker every sampleInterval, so that there are rates. The counters themselves
-// are read by the requests, not here.
+// are read by the requests, not here. A round over 100,000 queues takes about 130 ms of one core (BenchmarkSample),
+// mostly waiting for memory; requests need not wait for it, since the lock is taken anew for each object.
 //
-// Lock order: mu, then whatever the broker locks to answer. Requests hold nothing of the broker's when they ask.
+// mu is a leaf in the order of locks.
 type sampler struct {
 	broker *broker.Broker
 	count  func(*tally) []uint64 // the counters of the node
@@ -63,37 +64,49 @@ func (s *sampler) run(ctx context.Context) {
 	}
 }
 
-// sample is one round.
+// sample is one round. Only one runs at a time.
 func (s *sampler) sample(now time.Time) {
+	s.begin(now)
+	var counters [maxWidth]uint64 // scratch
+	tallies := survey(s.broker, visitor{
+		queue: func(q *broker.Queue, st *queue.Stats) {
+			record(s, &s.queues, q, queueCounters(counters[:0], st))
+		},
+		exchange: func(x *exchange.Exchange) {
+			record(s, &s.exchanges, x, exchangeCounters(counters[:0], x))
+		},
+		connection: func(c broker.Connection, i *broker.ConnectionInfo) {
+			record(s, &s.connections, c, append(counters[:0], i.ReceivedBytes, i.SentBytes))
+		},
+		channel: func(c broker.Connection, i *broker.ChannelInfo) {
+			record(s, &s.channels, channelKey{c, i.Number}, messageCounters(counters[:0], &i.Stats))
+		},
+	})
+	for name, t := range tallies {
+		record(s, &s.vhosts, name, vhostCounters(counters[:0], t))
+	}
+	record(s, &s.nodes, struct{}{}, s.count(sum(tallies, everywhere)))
+	s.sweep()
+}
+
+func (s *sampler) begin(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.round++; s.round > 1 {
 		s.seconds = now.Sub(s.at).Seconds()
 	}
 	s.at = now
-	var counters [maxWidth]uint64 // scratch
-	tallies := survey(s.broker, visitor{
-		queue: func(q *broker.Queue, st *queue.Stats) {
-			s.queues.record(q, queueCounters(counters[:0], st), s.round, now)
-		},
-		exchange: func(x *exchange.Exchange) {
-			s.exchanges.record(x, exchangeCounters(counters[:0], x), s.round, now)
-		},
-		connection: func(c broker.Connection, i *broker.ConnectionInfo) {
-			s.connections.record(c, append(counters[:0], i.ReceivedBytes, i.SentBytes), s.round, now)
-		},
-		channel: func(c broker.Connection, i *broker.ChannelInfo) {
-			s.channels.record(channelKey{c, i.Number}, messageCounters(counters[:0], &i.Stats), s.round, now)
-		},
-	})
-	for name, t := range tallies {
-		s.vhosts.record(name, vhostCounters(counters[:0], t), s.round, now)
-	}
-	s.nodes.record(struct{}{}, s.count(sum(tallies, everywhere)), s.round, now)
-	s.sweep()
+}
+
+func record[K comparable](s *sampler, to *series[K], key K, counters []uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	to.record(key, counters, s.round, s.at)
 }
 
 func (s *sampler) sweep() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.connections.sweep(s.round)
 	s.channels.sweep(s.round)
 	s.queues.sweep(s.round)

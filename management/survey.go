@@ -121,6 +121,7 @@ type visitor struct {
 func survey(b *broker.Broker, v visitor) map[string]*tally {
 	vhosts := b.VHosts()
 	tallies := make(map[string]*tally, len(vhosts))
+	var s queue.Stats // one for all, since v may keep it from living on the stack
 	for _, vh := range vhosts {
 		t := new(tally)
 		tallies[vh.Name()] = t
@@ -132,7 +133,7 @@ func survey(b *broker.Broker, v visitor) map[string]*tally {
 			}
 		}
 		for q := range vh.EachQueue() {
-			s := q.Figures()
+			s = q.Figures()
 			t.queues++
 			t.addQueue(q.Type(), s)
 			if v.queue != nil {
