@@ -81,6 +81,9 @@ func text(args amqp.Table, name string) (string, bool) {
 // Expires is how long the queue may be unused, in milliseconds: x-expires, 0 without.
 func (q *Queue) Expires() int64 { return q.rules.expires }
 
+// SingleActive reports whether only one consumer at a time gets messages (x-single-active-consumer).
+func (q *Queue) SingleActive() bool { return q.rules.singleActive }
+
 // DeadLetterExchange is where messages go that the queue gives up, if it has one: x-dead-letter-exchange.
 func (q *Queue) DeadLetterExchange() (string, bool) { return q.rules.deadLetterTo, q.rules.deadLetters }
 
