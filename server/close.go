@@ -173,6 +173,7 @@ func (c *conn) end() {
 	c.releaseAll()
 	c.reset()
 	c.out.close()
+	c.frames.Release()
 	c.srv.broker.RemoveConnection(c)
 	c.srv.broker.Totals.SentBytes.Add(c.out.sent.Load())
 	c.srv.broker.Totals.ReceivedBytes.Add(c.received.bytes.Load())

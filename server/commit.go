@@ -33,7 +33,7 @@ func (ch *channel) Durable(commit storage.Commit) {
 	}
 	if silent := ch.ending || out.closed; n == 0 || silent {
 		ch.waiting = append(ch.waiting[:0], ch.waiting[n:]...)
-		out.mu.Unlock()
+		out.unlock()
 		return
 	}
 	var last commitWait
@@ -56,6 +56,6 @@ func (ch *channel) Durable(commit storage.Commit) {
 		out.buf = amqp.AppendMethod(out.buf, ch.number, &amqp.TxCommitOk{})
 		out.frames++
 	}
-	out.mu.Unlock()
+	out.unlock()
 	out.wake()
 }

@@ -328,7 +328,7 @@ func (c *conn) send(channel uint16, m amqp.Method) {
 	c.out.lock()
 	c.out.buf = amqp.AppendMethod(c.out.buf, channel, m)
 	c.out.frames++
-	c.out.mu.Unlock()
+	c.out.unlock()
 }
 
 // releaseHeld waits until what the held answers confirm is durable, and sends them. They are dropped if that cannot be
@@ -350,7 +350,7 @@ func (c *conn) releaseHeld() error {
 	c.out.lock()
 	c.out.buf = append(c.out.buf, held...)
 	c.out.frames += frames
-	c.out.mu.Unlock()
+	c.out.unlock()
 	c.out.wake()
 	return nil
 }

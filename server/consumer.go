@@ -32,7 +32,7 @@ type consumer struct {
 func (k *consumer) Acquire() { k.ch.conn.out.lock() }
 
 // Release unlocks the outbox.
-func (k *consumer) Release() { k.ch.conn.out.mu.Unlock() }
+func (k *consumer) Release() { k.ch.conn.out.unlock() }
 
 // Wake lets the writer take what was delivered.
 func (k *consumer) Wake() { k.ch.conn.out.wake() }
@@ -149,7 +149,7 @@ func (ch *channel) appendContent(buf []byte, m *queue.Message) []byte {
 func (k *consumer) announce(noWait bool) {
 	out := k.ch.conn.out
 	out.lock()
-	defer out.mu.Unlock()
+	defer out.unlock()
 	if !noWait {
 		out.buf = amqp.AppendMethod(out.buf, k.ch.number, &amqp.BasicConsumeOk{ConsumerTag: k.tag})
 		out.frames++
@@ -170,7 +170,7 @@ func (k *consumer) Cancelled(*queue.Subscription) {
 			k.appendCancel()
 		}
 	}
-	out.mu.Unlock()
+	out.unlock()
 	out.wake()
 }
 

@@ -64,7 +64,7 @@ func (c *conn) protocolHeader() (major, minor byte, err error) {
 	}
 	c.out.lock()
 	c.out.buf = append(c.out.buf, "AMQP\x00\x00\x09\x01"...)
-	c.out.mu.Unlock()
+	c.out.unlock()
 	c.out.flush()
 	return 0, 0, &refused{reason: fmt.Sprintf("protocol header % x is not supported", header)}
 }

@@ -60,7 +60,7 @@ func (h *heartbeats) send() {
 		out.frames++
 	}
 	h.frames = out.frames
-	out.mu.Unlock()
+	out.unlock()
 	out.wake()
 }
 

@@ -41,14 +41,14 @@ func (ch *channel) batchSettled(commit storage.Commit) {
 	ch.confirmTag += n
 	if commit == 0 && len(ch.waiting) == 0 {
 		ch.eachRun(first, ch.sendConfirm)
-		out.mu.Unlock()
+		out.unlock()
 		return
 	}
 	ch.eachRun(first, func(tag uint64, refused bool) {
 		commit = ch.waitFor(commitWait{commit: commit, confirm: tag, refused: refused})
 	})
 	ch.counts.unconfirmed.Store(int64(ch.confirmTag - ch.confirmedTag))
-	out.mu.Unlock()
+	out.unlock()
 	ch.conn.srv.broker.AwaitCommit(commit, ch)
 }
 

@@ -70,7 +70,7 @@ func (ch *channel) unroutable(m *broker.Message, mandatory bool) {
 func (ch *channel) sendReturn(exchange, key, properties, body []byte) {
 	c := ch.conn
 	c.out.lock()
-	defer c.out.mu.Unlock()
+	defer c.out.unlock()
 	buf, mark := amqp.BeginFrame(c.out.buf, amqp.FrameMethod, ch.number)
 	ret := amqp.BasicReturn{
 		ReplyCode: uint16(amqp.NoRoute), ReplyText: amqp.NoRoute.Name(), Exchange: exchange, RoutingKey: key,

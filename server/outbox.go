@@ -65,13 +65,22 @@ func newOutbox(socket net.Conn) *outbox {
 	return o
 }
 
-// lock locks the outbox for appending to buf.
+// lock locks the outbox for appending to buf; unlock ends that.
 func (o *outbox) lock() {
 	o.mu.Lock()
 	if o.buf == nil && !o.closed {
 		o.owner = outBuffers.Get().(*outBuffer)
 		o.buf = o.owner.b
 	}
+}
+
+// unlock unlocks what lock has locked, and gives back the buffer that nothing was appended to.
+func (o *outbox) unlock() {
+	if len(o.buf) == 0 && o.owner != nil {
+		out, owner := o.take()
+		recycle(owner, out)
+	}
+	o.mu.Unlock()
 }
 
 // recycle gives a buffer back. An idle connection keeps none.

@@ -228,3 +228,28 @@ func TestClientThatWaitsForUsIsAliveWhileItReads(t *testing.T) {
 		time.Sleep(11 * time.Second)
 	})
 }
+
+// TestRefusedDeliveriesTakeNoBuffer: a consumer that waits for its client to acknowledge is idle.
+func TestRefusedDeliveriesTakeNoBuffer(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer(t, Config{}, broker.Config{})
+		p, other := openChannel(t, s, 0), openChannel(t, s, 0)
+		p.send(1, &amqp.BasicQos{PrefetchCount: 1})
+		p.expect(1, &amqp.BasicQosOk{})
+		p.send(1, &amqp.QueueDeclare{Queue: "q", NoWait: true})
+		p.consume(1, "c")
+		other.publish(1, "", "q", "body")
+		p.delivery()
+		synctest.Wait()
+		other.publish(1, "", "q", "refused")
+		other.ping()
+		for o := range outboxes(s) {
+			synctest.Wait()
+			o.mu.Lock()
+			if o.buf != nil || o.owner != nil {
+				t.Errorf("an outbox with %d bytes holds a buffer of %d", len(o.buf), cap(o.buf))
+			}
+			o.mu.Unlock()
+		}
+	})
+}
