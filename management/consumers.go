@@ -96,7 +96,7 @@ func (s *Server) consumerObject(sub *queue.Subscription) (consumerObject, bool) 
 	if !ok {
 		return consumerObject{}, false
 	}
-	i := c.Info()
+	i, active := c.Info(), sub.Active()
 	return consumerObject{
 		ConsumerTag: sub.Tag(), Queue: queueName{Name: sub.Queue().Name(), VHost: sub.Queue().VHost()},
 		ChannelDetails: channelDetails{
@@ -104,6 +104,17 @@ func (s *Server) consumerObject(sub *queue.Subscription) (consumerObject, bool) 
 			ConnectionName: i.Name, PeerHost: i.PeerHost, PeerPort: i.PeerPort,
 		},
 		AckRequired: !sub.NoAck(), Exclusive: sub.Exclusive(), PrefetchCount: sub.Prefetch(),
-		Active: true, ActivityStatus: "up", Arguments: table(sub.Arguments()),
+		Active: active, ActivityStatus: activity(sub.Queue(), active), Arguments: table(sub.Arguments()),
 	}, true
+}
+
+// activity is RabbitMQ's word for whether a consumer gets messages.
+func activity(q *queue.Queue, active bool) string {
+	switch {
+	case !q.SingleActive():
+		return "up"
+	case active:
+		return "single_active"
+	}
+	return "waiting"
 }

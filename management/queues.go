@@ -7,7 +7,7 @@ import (
 	"github.com/warren-mq/warren/queue"
 )
 
-// queueObject is a queue. Unacknowledged messages are always in memory, ready ones may be on disk only.
+// queueObject is a queue.
 type queueObject struct {
 	Name                      string   `json:"name"`
 	VHost                     string   `json:"vhost"`
@@ -23,30 +23,40 @@ type queueObject struct {
 	EffectivePolicyDefinition struct{} `json:"effective_policy_definition"`
 
 	depths
-	MessagesRAM               uint64 `json:"messages_ram"`
-	MessagesReadyRAM          uint64 `json:"messages_ready_ram"`
-	MessagesUnacknowledgedRAM uint64 `json:"messages_unacknowledged_ram"`
-	MessagesPagedOut          uint64 `json:"messages_paged_out"`
+	MessagesRAM                uint64 `json:"messages_ram"`
+	MessageBytes               int64  `json:"message_bytes"` // of bodies, here and below
+	MessageBytesReady          int64  `json:"message_bytes_ready"`
+	MessageBytesUnacknowledged int64  `json:"message_bytes_unacknowledged"`
+	MessageBytesRAM            int64  `json:"message_bytes_ram"` // about, if some are on disk only
+	Memory                     int64  `json:"memory"`            // bytes of the log, bodies included
 
-	// Bytes of bodies.
-	MessageBytes               int64 `json:"message_bytes"`
-	MessageBytesReady          int64 `json:"message_bytes_ready"`
-	MessageBytesUnacknowledged int64 `json:"message_bytes_unacknowledged"`
-	MessageBytesRAM            int64 `json:"message_bytes_ram"`
-	MessageBytesPagedOut       int64 `json:"message_bytes_paged_out"` // both about, if some are
-	Memory                     int64 `json:"memory"`                  // bytes of the log, bodies included
+	Consumers           int     `json:"consumers"`
+	ConsumerCapacity    float64 `json:"consumer_capacity"`
+	ConsumerUtilisation float64 `json:"consumer_utilisation"` // the older name of the same
+	IdleSince           string  `json:"idle_since,omitempty"`
 
-	HeadMessageTimestamp *uint64 `json:"head_message_timestamp"` // seconds
-	IdleSince            string  `json:"idle_since,omitempty"`
-
-	Consumers               int      `json:"consumers"`
-	ConsumerCapacity        float64  `json:"consumer_capacity"`
-	ConsumerUtilisation     float64  `json:"consumer_utilisation"` // the older name of the same
-	ExclusiveConsumerTag    optional `json:"exclusive_consumer_tag"`
-	SingleActiveConsumerTag null     `json:"single_active_consumer_tag"`
-	RecoverableSlaves       null     `json:"recoverable_slaves"`
-
+	*classicQueue
+	*quorumQueue
 	MessageStats *queueMessageStats `json:"message_stats,omitempty"`
+}
+
+// classicQueue is what only classic queues show.
+type classicQueue struct {
+	MessagesReadyRAM          uint64   `json:"messages_ready_ram"`
+	MessagesUnacknowledgedRAM uint64   `json:"messages_unacknowledged_ram"`
+	MessagesPagedOut          uint64   `json:"messages_paged_out"`
+	MessageBytesPagedOut      int64    `json:"message_bytes_paged_out"`
+	HeadMessageTimestamp      *uint64  `json:"head_message_timestamp"` // seconds
+	ExclusiveConsumerTag      optional `json:"exclusive_consumer_tag"`
+	SingleActiveConsumerTag   optional `json:"single_active_consumer_tag"`
+	RecoverableSlaves         null     `json:"recoverable_slaves"`
+}
+
+// quorumQueue is what only quorum queues show. Each lives on this node alone.
+type quorumQueue struct {
+	Leader  string   `json:"leader"`
+	Members []string `json:"members"`
+	Online  []string `json:"online"`
 }
 
 // singleQueueObject has what only GET of one queue shows. Incoming and Deliveries are filled in RabbitMQ's detailed
@@ -109,6 +119,12 @@ func (s *Server) queueObject(q *broker.Queue) queueObject {
 
 		MessageStats: queueStatsOf(&messages, rates),
 	}
+	if o.Type == "quorum" {
+		node := []string{o.Node}
+		o.quorumQueue = &quorumQueue{Leader: o.Node, Members: node, Online: node}
+	} else {
+		o.classicQueue = new(classicQueue)
+	}
 	if st.Ready+st.Unacked > 0 {
 		o.showMessages(q, &st)
 	}
@@ -118,15 +134,19 @@ func (s *Server) queueObject(q *broker.Queue) queueObject {
 	return o
 }
 
-// showMessages adds what is known of a queue that is not empty: where its messages are.
+// showMessages adds what is known of a queue that is not empty: where its messages are, and how old.
 func (o *queueObject) showMessages(q *broker.Queue, st *queue.Stats) {
 	all := st.Ready + st.Unacked
 	resident := min(q.Resident(), all) // of a moment later
-	o.MessagesRAM, o.MessagesPagedOut = uint64(resident), uint64(all-resident)
-	o.MessagesUnacknowledgedRAM = uint64(min(st.Unacked, resident))
-	o.MessagesReadyRAM = o.MessagesRAM - o.MessagesUnacknowledgedRAM
+	o.MessagesRAM = uint64(resident)
 	o.MessageBytesRAM = int64(float64(o.MessageBytes) * float64(resident) / float64(all))
-	o.MessageBytesPagedOut = o.MessageBytes - o.MessageBytesRAM
+	if o.classicQueue == nil {
+		return
+	}
+	// What consumers hold stays in memory, so the rest of what is there is ready.
+	unacked := min(st.Unacked, resident)
+	o.MessagesUnacknowledgedRAM, o.MessagesReadyRAM = uint64(unacked), uint64(resident-unacked)
+	o.MessagesPagedOut, o.MessageBytesPagedOut = uint64(all-resident), o.MessageBytes-o.MessageBytesRAM
 	if seconds, ok := q.HeadTimestamp(); ok {
 		o.HeadMessageTimestamp = &seconds
 	}
@@ -138,9 +158,15 @@ func (o *queueObject) showConsumers(q *broker.Queue, st *queue.Stats) {
 	if st.Ready == 0 {
 		o.ConsumerCapacity, o.ConsumerUtilisation = 1, 1
 	}
+	if o.classicQueue == nil {
+		return
+	}
 	for _, sub := range q.Subscriptions() {
 		if sub.Exclusive() {
 			o.ExclusiveConsumerTag = optional(sub.Tag())
+		}
+		if q.SingleActive() && sub.Active() {
+			o.SingleActiveConsumerTag = optional(sub.Tag())
 		}
 	}
 }

@@ -139,6 +139,16 @@ func (s *scenario) consumeElsewhere(t *testing.T) {
 	ch := must(c.Channel())(t)
 	must(ch.QueueDeclare("placed", true, false, false, false, nil))(t)
 	must(ch.ConsumeWithContext(t.Context(), "placed", "elsewhere", true, false, false, false, nil))(t)
+	must(ch.QueueDeclare("single", true, false, false, false, amqp.Table{"x-single-active-consumer": true}))(t)
+	for _, tag := range []string{"active", "waiting"} {
+		must(ch.ConsumeWithContext(t.Context(), "single", tag, false, false, false, false, nil))(t)
+	}
+	must(ch.QueueDeclare("log", true, false, false, false, amqp.Table{"x-queue-type": "quorum"}))(t)
+	check(t, ch.Confirm(false))
+	for range 2 {
+		d := must(ch.PublishWithDeferredConfirmWithContext(t.Context(), "", "log", false, false, amqp.Publishing{Body: []byte("entry")}))(t)
+		d.Wait()
+	}
 }
 
 func receive(t *testing.T, from <-chan amqp.Delivery) amqp.Delivery {

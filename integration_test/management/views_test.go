@@ -62,6 +62,8 @@ var views = []view{
 	{name: "queue-exclusive", path: "/api/queues/%2F/mine"},
 	{name: "queue-idle", path: "/api/queues/%2F/idle"},
 	{name: "queue-odd", path: "/api/queues/{odd-vhost}/{odd-queue}"},
+	{name: "queue-single", path: "/api/queues/orders/single"},
+	{name: "queue-quorum", path: "/api/queues/orders/log"},
 	{name: "queue-bindings", path: "/api/queues/%2F/copies/bindings"},
 	{name: "queue-odd-bindings", path: "/api/queues/{odd-vhost}/{odd-queue}/bindings"},
 	{name: "bindings", path: "/api/bindings"},
