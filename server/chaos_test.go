@@ -11,13 +11,28 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/warren-mq/warren/broker"
+	"github.com/warren-mq/warren/storage"
 )
 
 // TestChaos lets many clients send what they like at once, some without ever reading, while alarms come and go, an
 // operator closes connections and somebody looks at them all. Afterwards nothing may be left.
 func TestChaos(t *testing.T) {
+	t.Run("in memory", func(t *testing.T) { chaos(t, nil) })
+	t.Run("on disk", func(t *testing.T) {
+		store, err := storage.Open(t.TempDir(), storage.Options{SegmentBytes: 4 << 20, ValueLogBytes: 4 << 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		chaos(t, store)
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func chaos(t *testing.T, store *storage.Store) {
 	const clients, rounds = 8, 25
-	core, err := broker.New(broker.Config{MaxMessageSize: 50_000})
+	core, err := broker.New(broker.Config{MaxMessageSize: 50_000, Store: store})
 	if err != nil {
 		t.Fatal(err)
 	}

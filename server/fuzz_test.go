@@ -29,7 +29,7 @@ func clientBytes(data []byte) (sent []byte) {
 		case 2:
 			m = &amqp.ChannelCloseOk{}
 		case 3:
-			m = &amqp.QueueDeclare{Queue: name, Exclusive: bit(0), AutoDelete: bit(1), Passive: bit(2), NoWait: bit(3), Arguments: table}
+			m = &amqp.QueueDeclare{Queue: name, Exclusive: bit(0), AutoDelete: bit(1), Passive: bit(2), NoWait: bit(3), Durable: bit(4), Arguments: table}
 		case 4:
 			m = &amqp.QueueDelete{Queue: name, IfUnused: bit(0), IfEmpty: bit(1), NoWait: bit(2)}
 		case 5:
@@ -59,9 +59,12 @@ func clientBytes(data []byte) (sent []byte) {
 		case 17:
 			m = &amqp.QueuePurge{Queue: name, NoWait: bit(0)}
 		case 18:
-			m = &amqp.ExchangeDeclare{Exchange: other, Type: "topic", AutoDelete: bit(0), NoWait: bit(1), Arguments: table}
-		case 19, 20: // a message, whole
-			sent = append(sent, publishFrames(ch, other, name, string(make([]byte, int(n)*int(flags))))...)
+			m = &amqp.ExchangeDeclare{Exchange: other, Type: "topic", AutoDelete: bit(0), NoWait: bit(1), Durable: bit(2), Arguments: table}
+		case 19, 20: // a message, whole, of which the latter kind is persistent
+			properties := [][]byte{{0, 0}, {0x10, 0, 2}}[kind%24-19]
+			sent = amqp.AppendMethod(sent, ch, &amqp.BasicPublish{Exchange: []byte(other), RoutingKey: []byte(name)})
+			sent = amqp.AppendContentHeader(sent, ch, classBasic, uint64(n)*uint64(flags), properties)
+			sent = amqp.AppendBody(sent, ch, make([]byte, int(n)*int(flags)), 131072)
 			continue
 		case 21: // and in parts
 			sent = amqp.AppendContentHeader(sent, ch, classBasic, uint64(n), []byte{0, 0})

@@ -200,8 +200,14 @@ func (w *worker) consume(ch *amqp091.Channel) error {
 // TestManyClientsAtOnceLoseAndDoubleNothing: publishers with confirms, consumers that ack, give back, close and are
 // cut at random. Every message is acknowledged once, and nothing is left at the end.
 func TestManyClientsAtOnceLoseAndDoubleNothing(t *testing.T) {
-	const publishers, workers, messages = 4, 8, 600
-	s := amqptest.NewServer(t, amqptest.WithoutManagement())
+	t.Run("in memory", func(t *testing.T) { manyClients(t, amqptest.NewServer(t, amqptest.WithoutManagement())) })
+	t.Run("on disk", func(t *testing.T) {
+		manyClients(t, amqptest.NewServer(t, amqptest.WithoutManagement(), amqptest.WithDataDir(t.TempDir())))
+	})
+}
+
+func manyClients(t *testing.T, s *amqptest.Server) {
+	const publishers, workers, messages = 4, 8, 400
 	seed := rand.Uint64()
 	t.Log("seed", seed)
 	l := &ledger{t: t, of: make(map[string]*account)}
@@ -216,7 +222,7 @@ func TestManyClientsAtOnceLoseAndDoubleNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, q := range queues {
-		if _, err := ch.QueueDeclare(q, false, false, false, false, nil); err != nil {
+		if _, err := ch.QueueDeclare(q, true, false, false, false, nil); err != nil {
 			t.Fatal(err)
 		}
 		if err := ch.QueueBind(q, "", "amq.fanout", false, nil); err != nil {
@@ -287,7 +293,9 @@ func produce(url string, l *ledger, queues []string, name string, messages int) 
 		for _, q := range to {
 			l.published(q, id)
 		}
-		last, err = ch.PublishWithDeferredConfirmWithContext(context.Background(), exchange, to[0], true, false, amqp091.Publishing{Body: []byte(id)})
+		last, err = ch.PublishWithDeferredConfirmWithContext(context.Background(), exchange, to[0], true, false, amqp091.Publishing{
+			Body: []byte(id), DeliveryMode: uint8(1 + n%2),
+		})
 		if err != nil {
 			return err
 		}
