@@ -17,7 +17,8 @@ type route struct {
 	segments []string // of the pattern, without /api
 	access   access
 	get      func(*request) (any, error)
-	delete   func(*request) error // nil where there is nothing to delete
+	delete   func(*request) error                // nil where there is nothing to delete
+	stream   func(http.ResponseWriter, *request) // answers GET in place of get, with what is no JSON
 }
 
 // matches reports whether a path, cut into decoded segments, is one of the route.
@@ -120,6 +121,12 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, to *route, path [
 			return
 		}
 		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	if to.stream != nil {
+		if r.Method == http.MethodGet {
+			to.stream(w, req)
+		}
 		return
 	}
 	v, err := to.get(req)

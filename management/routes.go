@@ -13,6 +13,8 @@ func (s *Server) table() []route {
 		{pattern: "/health/checks/alarms", access: managers, get: s.checkAlarms},
 		{pattern: "/health/checks/local-alarms", access: managers, get: s.checkLocalAlarms},
 
+		{pattern: "/warren/backup", access: administrators, stream: s.sendBackup},
+
 		{pattern: "/vhosts", access: managers, get: s.listVHosts},
 		{pattern: "/vhosts/{vhost}", access: administrators, get: s.getVHost},
 		{pattern: "/vhosts/{vhost}/connections", access: members, get: s.listConnectionsOfVHost},

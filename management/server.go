@@ -23,6 +23,7 @@ type Server struct {
 	metrics http.Handler
 	http    *http.Server
 	slots   chan struct{} // one for each HTTP connection that is open
+	backups backups
 
 	logins, refused atomic.Uint64 // logins that were tried, and those of them that failed
 
@@ -39,6 +40,7 @@ func New(cfg Config, b *broker.Broker, log zerolog.Logger) *Server {
 		listeners: make(map[net.Listener]struct{}),
 	}
 	s.slots = make(chan struct{}, s.cfg.MaxConnections)
+	s.backups.stop, s.backups.quit = context.WithCancel(context.Background())
 	s.samples = newSampler(b, s.nodeCounters)
 	s.metrics = s.newMetrics()
 	s.routes = s.table()
@@ -94,12 +96,15 @@ func (s *Server) closed(l net.Listener) {
 	}
 }
 
-// Shutdown stops accepting and waits for the requests that are being answered. When ctx ends they are cut off.
+// Shutdown stops accepting and waits for the requests that are being answered. When ctx ends they are cut off. A backup
+// is cut off at once; none runs any more when Shutdown returns.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.backups.quit()
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		s.http.Close() // cuts what is left; ctx's error says more than its own
 	}
+	s.backups.cut()
 	return err
 }
 

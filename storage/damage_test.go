@@ -115,6 +115,22 @@ func TestSalvageOpensWhatIsWholeAndReportsTheRest(t *testing.T) {
 	if lost == 0 || lost > 10 || live < 100 {
 		t.Fatalf("%d live, %d lost; one group of at most 10 was damaged", live, lost)
 	}
+	if err := s.leaveDamage(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	whole := openManual(t, dir, damaged, Options{SegmentBytes: 16 << 10})
+	kept := 0
+	for seq := range whole.Logs()[0].Next() {
+		if whole.Logs()[0].Live(seq) {
+			kept++
+		}
+	}
+	if kept != live {
+		t.Fatalf("%d live after the next start, %d were saved", kept, live)
+	}
 }
 
 func TestAFailingSyncPoisonsTheStore(t *testing.T) {

@@ -3,6 +3,7 @@ package storage
 import (
 	"cmp"
 	"errors"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -91,6 +92,11 @@ func Open(dir string, o Options) (*Store, error) {
 	s, err := open(dir, o, osFileSystem{})
 	if err != nil {
 		return nil, err
+	}
+	if len(s.lost) > 0 {
+		if err := s.leaveDamage(); err != nil {
+			return nil, errors.Join(err, s.closeFiles())
+		}
 	}
 	s.start()
 	return s, nil
@@ -256,6 +262,28 @@ func (s *Store) Logs() []*Log {
 	}
 	slices.SortFunc(logs, func(a, b *Log) int { return cmp.Compare(a.id, b.id) })
 	return logs
+}
+
+// leaveDamage makes what salvage has saved the state of the folder, so that the next start finds no damage: a group in a
+// new segment, and a checkpoint there. On a full disk that waits until the journal moves on by itself.
+func (s *Store) leaveDamage() error {
+	if !s.spaceForPager() {
+		return nil
+	}
+	commit := s.number
+	if _, ok := s.writeGroup(beginGroup(nil), commit); !ok {
+		return s.Err()
+	}
+	s.number++
+	s.durableTo.Store(uint64(commit))
+	s.durable.commit, s.durable.segment = commit, s.journal.active.number
+	return s.retire()
+}
+
+// Exists reports whether a folder holds a store.
+func Exists(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "badger"))
+	return err == nil
 }
 
 // Lost returns what could not be read when the store was opened with Options.Salvage, and how many chunks could not
