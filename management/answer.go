@@ -44,7 +44,7 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		w.WriteHeader(f.status)
 		return
 	}
-	s.send(w, f.status, f)
+	s.send(w, r, f.status, f)
 }
 
 // answer sends what a handler returned, reduced to the columns that were asked for.
@@ -58,20 +58,25 @@ func (s *Server) answer(w http.ResponseWriter, r *request, v any) {
 	case healthCheck:
 		status = v.status()
 	}
-	s.send(w, status, r.query.columns.of(v))
+	s.send(w, r.Request, status, r.query.columns.of(v))
 }
 
 // send writes a small value: one that fits into memory without a thought.
-func (s *Server) send(w http.ResponseWriter, status int, v any) {
+func (s *Server) send(w http.ResponseWriter, r *http.Request, status int, v any) {
 	var body bytes.Buffer
 	if err := encode(&body, v); err != nil {
 		s.log.Error().Err(err).Msg("cannot encode an HTTP answer")
 		w.WriteHeader(http.StatusInternalServerError)
 		return
 	}
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(body.Len()))
+	w.Header().Set("Content-Type", "application/json")
+	if body.Len() >= minGzipBytes && acceptsGzip(r) {
+		z := compress(w)
+		defer z.Close()
+		w = z
+	} else {
+		w.Header().Set("Content-Length", strconv.Itoa(body.Len()))
+	}
 	w.WriteHeader(status)
 	w.Write(body.Bytes()) // fails only if the client has gone
 }

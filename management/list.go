@@ -31,46 +31,35 @@ func pagedListOf[E any](elements []E, object func(E) any) collection {
 // answerList sends a list, or the page of it that was asked for.
 func (s *Server) answerList(w http.ResponseWriter, r *request, c collection) {
 	q := &r.query
-	if !c.pages {
-		c.writeAll(w, q)
-		return
-	}
-	switch p, err := q.page(); {
-	case err != nil:
-		s.refuse(w, r.Request, err)
-	case p == nil:
-		c.writeAll(w, q)
-	default:
-		if err := c.writePage(w, q, p); err != nil {
+	var p *page
+	if c.pages {
+		var err error
+		if p, err = q.page(); err != nil {
 			s.refuse(w, r.Request, err)
+			return
 		}
 	}
-}
-
-func (c *collection) writeAll(w http.ResponseWriter, q *query) {
-	out := newArrayWriter(w)
-	c.write(out, c.arrange(q, nil), q.columns)
-	out.end("")
-}
-
-// writePage sends a page with the counts around it. An error means that nothing was sent.
-func (c *collection) writePage(w http.ResponseWriter, q *query, p *page) error {
+	if p == nil {
+		out := newArrayWriter(w, r.Request)
+		c.write(out, c.arrange(q, nil), q.columns)
+		out.end("")
+		return
+	}
 	chosen := c.arrange(q, p.name)
 	first := (p.number - 1) * p.size
 	if first > len(chosen) { // one empty page behind a full last one is no error (RabbitMQ 3.10.8 behaviour)
-		return &fault{
+		s.refuse(w, r.Request, &fault{
 			status: http.StatusBadRequest, Name: "page_out_of_range",
 			Reason: fmt.Sprintf("Page out of range, page: %d page size: %d, len: %d", p.number, p.size, len(chosen)),
-		}
+		})
+		return
 	}
-	count := (len(chosen) + p.size - 1) / p.size
 	items := chosen[first:min(first+p.size, len(chosen))]
-	out := newArrayWriter(w)
+	out := newArrayWriter(w, r.Request)
 	fmt.Fprintf(out.w, `{"filtered_count":%d,"item_count":%d,"page":%d,"page_count":%d,"page_size":%d,"total_count":%d,"items":`,
-		len(chosen), len(items), p.number, count, p.size, c.length)
+		len(chosen), len(items), p.number, (len(chosen)+p.size-1)/p.size, p.size, c.length)
 	c.write(out, items, q.columns)
 	out.end("}")
-	return nil
 }
 
 // arrange returns the indices of the objects that name likes, in the order that was asked for.
@@ -135,13 +124,20 @@ func (c *collection) write(out *arrayWriter, indices []int, columns columns) {
 
 // arrayWriter encodes objects one by one through a buffer that stays small.
 type arrayWriter struct {
-	w   *bufio.Writer
-	buf bytes.Buffer // the object in hand
+	w    *bufio.Writer
+	buf  bytes.Buffer // the object in hand
+	gzip *gzipWriter  // below w; nil if the client does not take it
 }
 
-func newArrayWriter(w http.ResponseWriter) *arrayWriter {
+func newArrayWriter(w http.ResponseWriter, r *http.Request) *arrayWriter {
 	w.Header().Set("Content-Type", "application/json")
-	return &arrayWriter{w: bufio.NewWriterSize(w, 32<<10)}
+	a := new(arrayWriter)
+	if acceptsGzip(r) {
+		a.gzip = compress(w)
+		w = a.gzip
+	}
+	a.w = bufio.NewWriterSize(w, 32<<10)
+	return a
 }
 
 func (a *arrayWriter) object(v any) error {
@@ -157,4 +153,7 @@ func (a *arrayWriter) object(v any) error {
 func (a *arrayWriter) end(tail string) {
 	a.w.WriteString(tail)
 	a.w.Flush()
+	if a.gzip != nil {
+		a.gzip.Close()
+	}
 }
