@@ -67,6 +67,10 @@ race: ## all Go tests with the race detector (needs a C compiler)
 fuzz: ## each fuzz target for FUZZTIME=3s
 	@integration_test/fuzz.sh $(FUZZTIME) $(PKG)
 
+.PHONY: crash
+crash: ## kill -9 and power cuts while clients are at work (cuts need root; ARGS='-rounds=20 -cuts=5 -seed=7')
+	go test -count=1 -v -timeout 2h ./integration_test/crash -rounds=100 -cuts=20 $(ARGS)
+
 .PHONY: lint
 lint: ## formatting, go vet, staticcheck and a tidy go.mod
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; fi
