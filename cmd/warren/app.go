@@ -29,9 +29,10 @@ func (p *process) run(args []string) int {
 func (p *process) app() *cli.App {
 	set := newSettings()
 	return &cli.App{
-		Name:           "warren",
-		Usage:          "a message broker that speaks RabbitMQ's AMQP 0-9-1",
-		UsageText:      "warren [server] [options]\nwarren health [options]\nwarren version",
+		Name:  "warren",
+		Usage: "a message broker that speaks RabbitMQ's AMQP 0-9-1",
+		UsageText: "warren [server] [options]\nwarren health [options]\nwarren backup [options] FILE\n" +
+			"warren restore FILE [options]\nwarren check [options]\nwarren version",
 		Description:    "Without a command, warren runs the server.",
 		Version:        version(),
 		HideVersion:    true, // "warren version" is the one way to ask
@@ -50,6 +51,9 @@ func (p *process) app() *cli.App {
 				Action:       func(ctx *cli.Context) error { return p.serve(ctx, set) },
 			},
 			p.healthCommand(set),
+			p.backupCommand(set),
+			p.restoreCommand(set),
+			p.checkCommand(set),
 			{
 				Name:         "version",
 				Usage:        "print the version",

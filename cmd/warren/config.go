@@ -32,6 +32,7 @@ type config struct {
 	logLevel        string
 	logFormat       string
 	shutdownTimeout time.Duration
+	salvage         bool // open what is left of a damaged data folder
 }
 
 // defaultConfig has RabbitMQ 3.10.8's defaults wherever it has the same setting.

@@ -37,13 +37,27 @@ func dataDirError(dir string, err error) error {
 	return fmt.Errorf("cannot write in the data folder %s: %w; choose another with --data-dir", dir, err)
 }
 
-// openStore opens what the data folder holds.
-func openStore(dir string, log zerolog.Logger) (*storage.Store, error) {
+// openStore opens what the data folder holds. What salvage could not save is logged.
+func openStore(dir string, c config, log zerolog.Logger) (*storage.Store, error) {
 	store, err := storage.Open(dir, storage.Options{
-		Log: func(format string, args ...any) { log.Info().Msgf(format, args...) },
+		Salvage: c.salvage,
+		Log:     func(format string, args ...any) { log.Info().Msgf(format, args...) },
 	})
+	if locked, ok := errors.AsType[*storage.LockedError](err); ok {
+		return nil, locked
+	}
+	if _, damaged := errors.AsType[*storage.CorruptError](err); damaged && !c.salvage {
+		return nil, fmt.Errorf("data folder %s: %w; copy the folder, then start with --salvage to go on with what is whole", dir, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("data folder %s: %w", dir, err)
+	}
+	lost, _ := store.Lost()
+	for _, what := range lost {
+		log.Error().Str("data_dir", dir).Str("damage", what).Msg("salvage: lost what was here")
+	}
+	if c.salvage {
+		log.Warn().Int("damages", len(lost)).Msg("salvage is on: leave it out of the next start")
 	}
 	return store, nil
 }

@@ -3,14 +3,10 @@ package main
 import (
 	"context"
 	"encoding/binary"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -45,7 +41,7 @@ func (p *process) healthCommand(set *settings) *cli.Command {
 				_, err := fmt.Fprintln(p.stdout, "ok")
 				return err
 			}
-			answer, err := askAlarms(wait, c.management, c.defaultUser, c.defaultPass)
+			answer, err := api{c.management, c.defaultUser, c.defaultPass}.askAlarms(wait)
 			if err != nil {
 				return err
 			}
@@ -90,42 +86,18 @@ func askAMQP(ctx context.Context, addr string, proxied bool) error {
 
 // askAlarms asks the management API whether an alarm holds publishers back. A refused login is no failure, since the
 // default user may be gone or have another password by now: the API serves, and the answer says what it did not tell.
-func askAlarms(ctx context.Context, addr, user, password string) (answer string, err error) {
-	host, port, err := net.SplitHostPort(addr)
+func (a api) askAlarms(ctx context.Context) (answer string, err error) {
+	resp, err := a.get(ctx, "/api/health/checks/alarms")
 	if err != nil {
 		return "", err
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	target := url.URL{Scheme: "http", Host: net.JoinHostPort(host, port), Path: "/api/health/checks/alarms"}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
-	if err != nil {
-		return "", err
-	}
-	req.SetBasicAuth(user, password)
-	// Never through a proxy: it is the broker beside this process that is asked.
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	resp, err := client.Do(req)
-	if err != nil {
-		if e, ok := errors.AsType[*url.Error](err); ok {
-			err = e.Err
-		}
-		return "", fmt.Errorf("no management API on %s: %w", addr, reason(err))
 	}
 	defer resp.Body.Close()
 	switch resp.StatusCode {
 	case http.StatusOK:
 		return "ok", nil
 	case http.StatusUnauthorized:
-		return fmt.Sprintf("ok (alarms unknown: user %q may not ask)", user), nil
+		return fmt.Sprintf("ok (alarms unknown: user %q may not ask)", a.user), nil
 	}
 	// RabbitMQ answers 503 with {"status":"failed","reason":…} while an alarm is on.
-	var body struct {
-		Reason string `json:"reason"`
-	}
-	if err := json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&body); err != nil || body.Reason == "" {
-		body.Reason = resp.Status
-	}
-	return "", fmt.Errorf("not healthy: %s", strings.TrimSpace(body.Reason))
+	return "", fmt.Errorf("not healthy: %s", refusal(resp))
 }

@@ -39,7 +39,7 @@ func startNode(c config, file string, log zerolog.Logger) (n *node, err error) {
 	if n.dataDir, err = openDataDir(c.dataDir); err != nil {
 		return nil, err
 	}
-	store, err := openStore(n.dataDir, log)
+	store, err := openStore(n.dataDir, c, log)
 	if err != nil {
 		return nil, err
 	}

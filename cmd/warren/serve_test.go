@@ -41,6 +41,7 @@ func once(args ...string) (code int, stdout, stderr string) {
 type running struct {
 	t       *testing.T
 	lines   chan map[string]any // its log
+	said    []map[string]any    // what await has read of it
 	signals chan os.Signal
 	exit    chan int
 
@@ -94,6 +95,7 @@ func (r *running) await(message string) map[string]any {
 			if !ok {
 				r.t.Fatalf("the server ended without saying %q", message)
 			}
+			r.said = append(r.said, line)
 			if text, _ := line["message"].(string); strings.HasPrefix(text, message) {
 				return line
 			}
