@@ -2,18 +2,19 @@
 # Compares Warren with RabbitMQ and tries it with other people's clients:
 #
 #   1. the scripted exchanges of compat, against Warren and a live RabbitMQ
-#   2. the test suite of amqp091-go, two versions of it
-#   3. a program for each of six client libraries in other languages
+#   2. the answers of the management API, with those of a live RabbitMQ
+#   3. the test suite of amqp091-go, two versions of it
+#   4. a program for each of six client libraries in other languages
 #
 # As root on Debian it installs what is missing; elsewhere each part says what
 # it skips and why. All parts run, and the exit code is 1 if one failed.
 #
 #   BIN      bin        folder with warren
-#   PARTS    "table upstream clients"
+#   PARTS    "table management upstream clients"
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 bin=${BIN:-bin}
-parts=${PARTS:-table upstream clients}
+parts=${PARTS:-table management upstream clients}
 here=integration_test
 summary=()
 failed=
@@ -53,6 +54,13 @@ part_table() {
   [ "${PIPESTATUS[0]}" = 0 ] || failed=1
   note "table: $(grep -c '^ *--- PASS.*/.*/' "$tmp/table.log") passed, $(grep -c '^ *--- FAIL.*/.*/' "$tmp/table.log") failed$(
     sed -n 's/^run.sh: skipped: /; skipped /p' "$tmp/table.log")"
+}
+
+part_management() {
+  "$here/management/run.sh" -v 2>&1 | tee "$tmp/management.log" | grep -v '^=== \|^ *--- PASS'
+  [ "${PIPESTATUS[0]}" = 0 ] || failed=1
+  note "management: $(grep -c '^ *--- PASS.*/.*/' "$tmp/management.log") passed, $(grep -c '^ *--- FAIL.*/.*/' "$tmp/management.log") failed$(
+    sed -n 's/^run.sh: skipped: /; skipped /p' "$tmp/management.log")"
 }
 
 part_upstream() {
