@@ -16,12 +16,10 @@ const (
 )
 
 // settleDeliveries takes deliveries off the channel's unacknowledged ones. The queues learn of it with the batch,
-// or at the commit of a transaction.
+// or at the commit of a transaction. Publishes of the batch stay where they are: settled on their own they could become
+// durable before an acknowledgement that was sent earlier.
 func (ch *channel) settleDeliveries(tag uint64, multiple bool, what outcome) error {
 	c := ch.conn
-	if len(c.pubs) > 0 {
-		c.settlePublishes()
-	}
 	out := c.out
 	out.mu.Lock()
 	defer out.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/warren-mq/warren/amqp"
 	"github.com/warren-mq/warren/broker"
+	"github.com/warren-mq/warren/storage"
 )
 
 // channel is one AMQP channel. Fields without a remark belong to the connection's reader.
@@ -34,10 +35,12 @@ type channel struct {
 	active                 atomic.Int64 // unix milliseconds of the last method
 
 	// Guarded by the outbox's lock:
-	waiting        []commitWait // what is told when commits are durable, in order
-	confirmTag     uint64       // of the last publish in confirm mode
-	confirmedTag   uint64       // the last one that was confirmed
-	ending         bool         // no cancel notifications any more
+	waiting        []commitWait   // what is told when commits are durable, in order
+	written        storage.Commit // the operating system has it, as far as the channel was told
+	durable        storage.Commit // it is on disk, likewise
+	confirmTag     uint64         // of the last publish in confirm mode
+	confirmedTag   uint64         // the last one that was confirmed
+	ending         bool           // no cancel notifications any more
 	consumers      map[string]*consumer
 	prefetch       uint16 // of consumers that start from now on
 	globalPrefetch int    // of the channel; 0: no limit

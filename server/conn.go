@@ -13,6 +13,7 @@ import (
 	"github.com/warren-mq/warren/amqp"
 	"github.com/warren-mq/warren/auth"
 	"github.com/warren-mq/warren/broker"
+	"github.com/warren-mq/warren/queue"
 	"github.com/warren-mq/warren/storage"
 )
 
@@ -277,12 +278,15 @@ func (c *conn) settlePublishes() (refused int) {
 	}
 	clear(c.origins)
 	c.origins = c.origins[:0]
-	var commit storage.Commit // 0: safe as it is
-	if c.fx.Durable {
-		commit, c.fx.Durable, c.mayOverrun = c.commit, false, true
+	until := c.fx.Durable // the strictest promise that is due to any publish of the batch
+	if until > queue.NotDurable {
+		c.fx.Durable, c.mayOverrun = queue.NotDurable, true
+	}
+	if !c.srv.broker.Durable() {
+		until = queue.NotDurable
 	}
 	for i, ch := range c.pubs {
-		ch.batchSettled(commit)
+		ch.batchSettled(until)
 		c.pubs[i] = nil
 	}
 	c.pubs = c.pubs[:0]

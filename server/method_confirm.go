@@ -2,7 +2,7 @@ package server
 
 import (
 	"github.com/warren-mq/warren/amqp"
-	"github.com/warren-mq/warren/storage"
+	"github.com/warren-mq/warren/queue"
 )
 
 // confirmSelect makes the server confirm every publish from now on, counting from 1.
@@ -14,9 +14,9 @@ func (ch *channel) confirmSelect(m *amqp.ConfirmSelect) error {
 	return ch.answer(nil, m.NoWait, &amqp.ConfirmSelectOk{})
 }
 
-// batchSettled counts what was published in the batch and confirms it: one basic.ack for all, as soon as the commit is
-// durable; 0 is. It is called between Enter and Leave.
-func (ch *channel) batchSettled(commit storage.Commit) {
+// batchSettled counts what was published in the batch and confirms it: one basic.ack for all, as soon as the reader's
+// commit has come to what is promised. It is called between Enter and Leave.
+func (ch *channel) batchSettled(until queue.Durability) {
 	totals := &ch.conn.srv.broker.Totals
 	n := ch.published
 	ch.published, ch.inBatch = 0, false
@@ -39,17 +39,23 @@ func (ch *channel) batchSettled(commit storage.Commit) {
 	out.lock()
 	first := ch.confirmTag + 1
 	ch.confirmTag += n
-	if commit == 0 && len(ch.waiting) == 0 {
+	if until <= queue.InMemory && len(ch.waiting) == 0 {
 		ch.eachRun(first, ch.sendConfirm)
 		out.unlock()
 		return
 	}
+	commit := ch.conn.commit
 	ch.eachRun(first, func(tag uint64, refused bool) {
-		commit = ch.waitFor(commitWait{commit: commit, confirm: tag, refused: refused})
+		commit = ch.waitFor(commitWait{commit: commit, until: until, confirm: tag, refused: refused})
 	})
 	ch.counts.unconfirmed.Store(int64(ch.confirmTag - ch.confirmedTag))
 	out.unlock()
-	ch.conn.srv.broker.AwaitCommit(commit, ch)
+	switch until {
+	case queue.Synced:
+		ch.conn.srv.broker.AwaitCommit(commit, ch)
+	case queue.Written:
+		ch.conn.srv.broker.AwaitWritten(commit, ch)
+	}
 }
 
 // eachRun calls f for each run of publishes of the batch that are all taken or all refused, in order, with the last tag

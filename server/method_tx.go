@@ -6,6 +6,7 @@ import (
 
 	"github.com/warren-mq/warren/amqp"
 	"github.com/warren-mq/warren/broker"
+	"github.com/warren-mq/warren/queue"
 )
 
 // transaction is what a channel has published and acknowledged since tx.select, tx.commit or tx.rollback. The
@@ -94,7 +95,7 @@ func (ch *channel) txCommit(*amqp.TxCommit) error {
 	// Publishes and acknowledgements are one commit, which the answer waits for.
 	c.out.mu.Lock()
 	ch.committing.Store(true)
-	commit := ch.waitFor(commitWait{commit: c.srv.broker.Outstanding(), commitOk: true})
+	commit := ch.waitFor(commitWait{commit: c.srv.broker.Outstanding(), until: queue.Synced, commitOk: true})
 	c.out.mu.Unlock()
 	c.srv.broker.AwaitCommit(commit, ch)
 	return nil

@@ -140,3 +140,23 @@ func TestDeletingAndConsumingAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestAckOfAllLeavesWhatWasNotSeen: what is published in the same read is delivered after the acknowledgement, which
+// the client has sent before it could see it.
+func TestAckOfAllLeavesWhatWasNotSeen(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer(t, Config{}, broker.Config{})
+		p, other := openChannel(t, s, 0), openChannel(t, s, 0)
+		p.send(1, &amqp.QueueDeclare{Queue: "q", NoWait: true})
+		p.consume(1, "c")
+		p.write(append(publishFrames(1, "", "q", "1"), amqp.AppendMethod(nil, 1, &amqp.BasicAck{Multiple: true})...))
+		if got := p.deliveries(1); got[0] != "1" {
+			t.Fatalf("delivered %v", got)
+		}
+		p.conn.Close()
+		other.consume(1, "d")
+		if got := other.deliveries(1); got[0] != "1" {
+			t.Fatalf("redelivered %v", got)
+		}
+	})
+}

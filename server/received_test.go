@@ -52,7 +52,7 @@ func TestWaitingLosesNoOctet(t *testing.T) {
 	ours, theirs := socketPair(t)
 	w, counter := patient(t, theirs)
 	r := rand.New(rand.NewPCG(1, 2))
-	sent := make([]byte, 1<<20)
+	sent := make([]byte, 256<<10)
 	for i := range sent {
 		sent[i] = byte(r.Uint32())
 	}

@@ -126,7 +126,7 @@ func TestHandshakesThatGoWrong(t *testing.T) {
 // TestHalfOpenHandshakes: many clients that stop in each stage keep nobody out and are dropped after the timeout.
 func TestHalfOpenHandshakes(t *testing.T) {
 	const each = 50
-	s := amqptest.NewServer(t, amqptest.WithoutManagement(), amqptest.WithServer(server.Config{HandshakeTimeout: 500 * time.Millisecond}))
+	s := amqptest.NewServer(t, amqptest.WithoutManagement(), amqptest.WithServer(server.Config{HandshakeTimeout: 1500 * time.Millisecond}))
 	var half []*client
 	for range each {
 		silent := connect(t, s)
