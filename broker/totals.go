@@ -7,9 +7,6 @@ import "sync/atomic"
 type Totals struct {
 	Published, Confirmed                         atomic.Uint64
 	ReturnedUnroutable, DroppedUnroutable        atomic.Uint64
-	Delivered, DeliveredNoAck                    atomic.Uint64
-	Got, GotNoAck, GotEmpty                      atomic.Uint64
-	Redelivered, Acked                           atomic.Uint64
 	ReceivedBytes, SentBytes                     atomic.Uint64
 	ConnectionsOpened, ConnectionsClosed         atomic.Uint64
 	ChannelsOpened, ChannelsClosed               atomic.Uint64
