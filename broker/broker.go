@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/warren-mq/warren/auth"
+	"github.com/warren-mq/warren/queue"
 	"github.com/warren-mq/warren/storage"
 )
 
@@ -32,6 +33,8 @@ type Config struct {
 	Users *auth.Users
 	// Store keeps what is durable. Without one everything lives in memory. The broker does not close it.
 	Store *storage.Store
+	// Durability is what a confirm means in queues whose arguments do not say. Default: queue.Synced.
+	Durability queue.Durability
 	// Now is the clock. Default: time.Now. Nothing in broker or queue asks another one.
 	Now func() time.Time
 	// Logger receives the events of the core.
@@ -55,7 +58,8 @@ type Broker struct {
 	Totals Totals
 
 	connections connections
-	commits     commits
+	commits     commits // on disk
+	writes      commits // with the operating system
 	ended       ended
 	timers      timers
 	replies     sync.Map // *ReplyQueue by name
@@ -97,6 +101,7 @@ func New(cfg Config) (*Broker, error) {
 	}
 	b := &Broker{cfg: cfg, Users: cfg.Users, started: cfg.Now(), vhosts: make(map[string]*VHost)}
 	b.timers.broker = b
+	b.commits.tell, b.writes.tell = CommitWaiter.Durable, CommitWaiter.Written
 	if cfg.Store != nil {
 		return b, b.recover()
 	}

@@ -32,13 +32,18 @@ func (b *Broker) Outstanding() storage.Commit { return b.cfg.Store.Outstanding()
 // Durable says whether the broker has a store.
 func (b *Broker) Durable() bool { return b.cfg.Store != nil }
 
-// CommitWaiter is told when what it waits for is on disk. It must be quick: the committer waits for it.
+// CommitWaiter is told when what it waits for is on disk, or with the operating system. It must be quick: the committer
+// waits for it.
 type CommitWaiter interface {
 	Durable(storage.Commit)
+	Written(storage.Commit)
 }
 
 // commits are those who wait for a commit. They register between Enter and Leave, so the list is in order.
+//
+// There are two of them: for those who wait until it is durable, and until it is written.
 type commits struct {
+	tell    func(CommitWaiter, storage.Commit)
 	mu      sync.Mutex
 	waiting []commitWait // guarded by mu
 }
@@ -58,12 +63,26 @@ func (b *Broker) AwaitCommit(commit storage.Commit, w CommitWaiter) {
 	b.commits.waiting = append(b.commits.waiting, commitWait{commit, w})
 	b.commits.mu.Unlock()
 	if durable := b.cfg.Store.Durable(); durable >= commit {
-		b.commits.durable(durable)
+		b.commits.reached(durable)
 	}
 }
 
-// durable is called by the committer after every sync.
-func (c *commits) durable(commit storage.Commit) {
+// AwaitWritten has w told when the operating system has a commit, as AwaitCommit does for the disk.
+func (b *Broker) AwaitWritten(commit storage.Commit, w CommitWaiter) {
+	if written := b.cfg.Store.Written(); written >= commit {
+		w.Written(written)
+		return
+	}
+	b.writes.mu.Lock()
+	b.writes.waiting = append(b.writes.waiting, commitWait{commit, w})
+	b.writes.mu.Unlock()
+	if written := b.cfg.Store.Written(); written >= commit {
+		b.writes.reached(written)
+	}
+}
+
+// reached is called by the committer after every sync, or after every write.
+func (c *commits) reached(commit storage.Commit) {
 	c.mu.Lock()
 	n := 0
 	for n < len(c.waiting) && c.waiting[n].commit <= commit {
@@ -75,7 +94,7 @@ func (c *commits) durable(commit storage.Commit) {
 	c.waiting = c.waiting[:rest]
 	c.mu.Unlock()
 	for _, w := range due {
-		w.waiter.Durable(commit)
+		c.tell(w.waiter, commit)
 	}
 }
 
@@ -83,6 +102,7 @@ func (c *commits) durable(commit storage.Commit) {
 type commitSignal chan struct{}
 
 func (s commitSignal) Durable(storage.Commit) { close(s) }
+func (s commitSignal) Written(storage.Commit) {} // it never waits for that
 
 // ErrStopped is what a wait returns that was given up.
 var ErrStopped = errors.New("the wait was given up")

@@ -13,7 +13,8 @@ import (
 // that is new gets the default vhost and the users of the configuration.
 func (b *Broker) recover() error {
 	st := b.cfg.Store
-	st.Notify(b.commits.durable)
+	st.Notify(b.commits.reached)
+	st.NotifyWritten(b.writes.reached)
 	logs := make(map[string]*storage.Log)
 	for _, l := range st.Logs() {
 		logs[string(l.Tag())] = l

@@ -145,6 +145,16 @@ func TestArgumentValues(t *testing.T) {
 		{table("x-queue-mode", "fast"), "x-queue-mode" + forQ + `"unsupported queue mode 'fast'"`},
 		{table("x-queue-mode", int32(1)), "x-queue-mode" + forQ + "{unacceptable_type,signedint}"},
 
+		{table("x-durability", "fsync"), ""},
+		{table("x-durability", "os"), ""},
+		{table("x-durability", "memory"), ""},
+		{quorum("x-durability", "fsync"), ""},
+		{table("x-durability", "x"), "x-durability" + forQ + `"unsupported durability 'x'"`},
+		{table("x-durability", true), "x-durability" + forQ + "{unacceptable_type,bool}"},
+		{quorum("x-durability", "os"), "x-durability" + forQ + `"unsupported durability 'os' of a quorum queue"`},
+		{quorum("x-durability", "memory"), "x-durability" + forQ + `"unsupported durability 'memory' of a quorum queue"`},
+		{quorum("x-durability", "x"), "x-durability" + forQ + `"unsupported durability 'x'"`},
+
 		{table("x-queue-version", int32(1)), ""},
 		{table("x-queue-version", uint8(2)), ""},
 		{table("x-queue-version", int32(3)), "x-queue-version" + forQ + `"unsupported queue version '3'"`},

@@ -21,8 +21,8 @@ type Effects struct {
 	// exchange. Only queues that have one report them.
 	DeadLetters []DeadLetter
 
-	// Durable says that something was appended that must survive a crash: it is safe with the next commit.
-	Durable bool
+	// Durable is the strictest promise that is due for what was appended, with the next commit.
+	Durable Durability
 
 	// WakeAt asks for a call of Tick, at the latest at this time in unix milliseconds. 0 asks for nothing; an
 	// earlier wish stays in force until Tick is called.
@@ -43,7 +43,7 @@ func (fx *Effects) Reset() {
 	clear(fx.DeadLetters)
 	fx.Wake, fx.Cancelled, fx.Refused = fx.Wake[:0], fx.Cancelled[:0], fx.Refused[:0]
 	fx.DeadLetters = fx.DeadLetters[:0]
-	fx.Deleted, fx.Durable, fx.WakeAt = false, false, 0
+	fx.Deleted, fx.Durable, fx.WakeAt = false, NotDurable, 0
 }
 
 // touch notes that s got a message in this call.

@@ -14,6 +14,7 @@ func TestEquivalent(t *testing.T) {
 		autoDelete = "PRECONDITION_FAILED - inequivalent arg 'auto_delete' for queue 'q' in vhost '/': "
 		ttl        = "PRECONDITION_FAILED - inequivalent arg 'x-message-ttl' for queue 'q' in vhost '/': "
 		overflow   = "PRECONDITION_FAILED - inequivalent arg 'x-overflow' for queue 'q' in vhost '/': "
+		confirms   = "PRECONDITION_FAILED - inequivalent arg 'x-durability' for queue 'q' in vhost '/': "
 		queueType  = "PRECONDITION_FAILED - inequivalent arg 'x-queue-type' for queue 'q' in vhost '/': "
 	)
 	plain, lasting := queue.Config{}, queue.Config{Durable: true}
@@ -54,6 +55,12 @@ func TestEquivalent(t *testing.T) {
 		{"missing", with("x-message-ttl", int32(5)), plain, ttl + "received none but current is the value '5' of type 'signedint'"},
 		{"the first in RabbitMQ's order", plain, with("x-overflow", "drop-head", "x-message-ttl", int8(5)),
 			ttl + "received the value '5' of type 'byte' but current is none"},
+
+		{"durability", with("x-durability", "os"), with("x-durability", "os"), ""},
+		{"another durability", with("x-durability", "os"), with("x-durability", "memory"), confirms + "received 'memory' but current is 'os'"},
+		{"durability added", plain, with("x-durability", "fsync"), confirms + "received the value 'fsync' of type 'longstr' but current is none"},
+		{"durability missing", with("x-queue-type", "quorum", "x-durability", "fsync"), with("x-queue-type", "quorum"),
+			confirms + "received none but current is the value 'fsync' of type 'longstr'"},
 
 		{"unknown argument added", plain, with("x-foo", int32(5)), ""},
 		{"unknown argument differs", with("x-foo", int32(5)), with("x-foo", "bar"), ""},

@@ -44,7 +44,9 @@ func (q *Queue) appendLocked(now int64, m *Message, fx *Effects) (seq uint64) {
 		q.mu.expiring = true
 	}
 	durable := q.durable && (m.Persistent || q.kind == kindQuorum)
-	fx.Durable = fx.Durable || durable
+	if durable {
+		fx.Durable = max(fx.Durable, q.durability)
+	}
 	seq, rec := l.log.Append(recordSize(m, at), durable)
 	encodeRecord(rec, m, at)
 	return seq | uint64(l.priority)<<seqBits

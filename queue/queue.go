@@ -30,6 +30,8 @@ type Config struct {
 	Durable, Exclusive, AutoDelete bool
 	Arguments                      amqp.Table
 	Owner                          any // the connection that an exclusive queue belongs to
+	// Durability is what a confirm means where the arguments do not say. Default: Synced.
+	Durability Durability
 }
 
 // Queue holds messages in order and hands them to its consumers.
@@ -40,6 +42,7 @@ type Queue struct {
 	arguments                      amqp.Table
 	owner                          any
 	kind                           kind
+	durability                     Durability
 	rules                          rules
 	newLog                         func(priority uint8) Log
 
@@ -86,6 +89,7 @@ func New(c Config, newLog func(priority uint8) Log, found ...uint8) *Queue {
 		newLog: newLog,
 	}
 	q.rules = rulesOf(q.kind, c.Arguments)
+	q.durability = durabilityOf(q.kind, c.Arguments, c.Durability)
 	lanes := &q.mu.lanes
 	lanes.first = newLane(newLog(0), 0)
 	if q.rules.priorities {

@@ -215,3 +215,25 @@ func TestADatabaseOlderThanItsJournalIsRefused(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 }
+
+// TestWrittenIsToldBetweenWriteAndSync: with a sync that fails, the group was written and never is durable.
+func TestWrittenIsToldBetweenWriteAndSync(t *testing.T) {
+	fs := newFaultFS(rand.New(rand.NewPCG(1, 1)))
+	s := openManual(t, t.TempDir(), fs, Options{})
+	var told []Commit
+	s.NotifyWritten(func(c Commit) {
+		if told = append(told, c); s.Written() != c || s.Durable() >= c {
+			t.Errorf("told of commit %d: written %d, durable %d", c, s.Written(), s.Durable())
+		}
+		fs.failSync = c == 2 // the sync that comes next
+	})
+	for range 2 {
+		s.Enter()
+		s.CreateLog(nil, true)
+		s.Leave()
+		s.commitPending()
+	}
+	if !slices.Equal(told, []Commit{1, 2}) || s.Written() != 2 || s.Durable() != 1 || s.Err() == nil {
+		t.Errorf("told %v, written %d, durable %d, error %v", told, s.Written(), s.Durable(), s.Err())
+	}
+}

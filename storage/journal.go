@@ -27,6 +27,9 @@ type journal struct {
 	last   Commit // the last one written
 	grown  int    // segments begun since the store was opened
 
+	// written, if there is one, is called when a group is in the file and not yet synced.
+	written func(Commit)
+
 	mu     sync.Mutex
 	live   []segment // in order, the active one last
 	spares []segment // files to be used again; number is part of their name only
@@ -59,6 +62,9 @@ func (j *journal) append(group []byte, commit, synced Commit) (encoded []byte, e
 	group = endGroup(group, j.seed, commit, synced)
 	if _, err := j.file.WriteAt(group, j.end); err != nil {
 		return group, &writeError{fmt.Errorf("write journal: %w", err)}
+	}
+	if j.written != nil {
+		j.written(commit)
 	}
 	if err := j.file.sync(); err != nil {
 		return group, &writeError{fmt.Errorf("sync journal: %w", err)}

@@ -41,6 +41,7 @@ type Store struct {
 	}
 	wake chan struct{} // something is pending
 
+	writtenTo atomic.Uint64
 	durableTo atomic.Uint64
 	durable   *durableState
 	nextLog   atomic.Uint64
@@ -48,7 +49,8 @@ type Store struct {
 
 	notify struct {
 		sync.Mutex
-		calls []func(Commit)
+		calls   []func(Commit)
+		written []func(Commit)
 	}
 
 	failure atomic.Pointer[error]
@@ -119,7 +121,7 @@ func open(dir string, o Options, fs fileSystem) (*Store, error) {
 		wake: make(chan struct{}, 1), failed: make(chan struct{}), closing: make(chan struct{}),
 		journal: &journal{fs: fs, dir: filepath.Join(dir, "journal"), sizes: o.journalSizes()},
 	}
-	s.committed.L = &s.awaiting
+	s.committed.L, s.journal.written = &s.awaiting, s.groupWritten
 	s.pager.wake, s.reader.wake = make(chan struct{}, 1), make(chan struct{}, 1)
 	s.manual, s.retryNoSpace = true, s.waitNoSpace
 	if err := s.recover(); err != nil {
@@ -175,6 +177,29 @@ func (s *Store) Notify(call func(Commit)) {
 	s.notify.Lock()
 	defer s.notify.Unlock()
 	s.notify.calls = append(s.notify.calls, call)
+}
+
+// Written returns the highest commit that the operating system has, with all before it: it survives the end of the
+// process, and not that of the machine.
+func (s *Store) Written() Commit { return Commit(max(s.writtenTo.Load(), s.durableTo.Load())) }
+
+// NotifyWritten has call called after every write, before its sync, with the highest written commit. As with Notify, the
+// committer waits for it.
+func (s *Store) NotifyWritten(call func(Commit)) {
+	s.notify.Lock()
+	defer s.notify.Unlock()
+	s.notify.written = append(s.notify.written, call)
+}
+
+// groupWritten is called by the journal between a group's write and its sync.
+func (s *Store) groupWritten(commit Commit) {
+	s.writtenTo.Store(uint64(commit))
+	s.notify.Lock()
+	calls := s.notify.written
+	s.notify.Unlock()
+	for _, call := range calls {
+		call(commit)
+	}
 }
 
 // Failed is closed when the store can promise nothing any more; Err then says why. Nothing that was not durable by

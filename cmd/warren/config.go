@@ -32,6 +32,7 @@ type config struct {
 	logLevel        string
 	logFormat       string
 	shutdownTimeout time.Duration
+	durability      string // of queues without x-durability, in its words
 	salvage         bool // open what is left of a damaged data folder
 }
 
@@ -62,5 +63,6 @@ func defaultConfig() config {
 		logLevel:        "info",
 		logFormat:       "console",
 		shutdownTimeout: 5 * time.Second,
+		durability:      "fsync",
 	}
 }

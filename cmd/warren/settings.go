@@ -57,6 +57,7 @@ func newSettings() *settings {
 	add(categoryGeneral, "log-level", choice(&c.logLevel, "trace", "debug", "info", "warn", "error"), "least `LEVEL` that is logged")
 	add(categoryGeneral, "log-format", choice(&c.logFormat, "console", "json"), "`FORMAT` of the log: console for people, json for programs")
 	add(categoryGeneral, "shutdown-timeout", duration(&c.shutdownTimeout, 0, maxDuration), "longest `TIME` that an orderly stop takes")
+	add(categoryGeneral, "durability", choice(&c.durability, "fsync", "os", "memory"), "what a confirm waits for in queues without x-durability: fsync, os or memory")
 	add(categoryGeneral, "salvage", boolean(&c.salvage), "open a damaged data folder with what is whole, and log what is lost")
 
 	add(categoryListeners, "listen", addresses(&c.listen), "`HOST:PORT` for AMQP; without a host, all interfaces; may be repeated")

@@ -45,6 +45,7 @@ var sample = map[string]struct{ word, toml string }{
 	"listen":                {"127.0.0.1:1,[::1]:2", `["127.0.0.1:1", "[::1]:2"]`},
 	"management":            {"none", `"none"`},
 	"proxy-protocol":        {"true", `true`},
+	"durability":            {"os", `"os"`},
 	"salvage":               {"true", `true`},
 	"default-user":          {"alice", `"alice"`},
 	"default-pass":          {"s3cret", `"s3cret"`},
