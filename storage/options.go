@@ -42,6 +42,10 @@ type Options struct {
 	// FlushEvery is how long changes that give space back may wait before the pager writes them. 0 means 2 s.
 	FlushEvery time.Duration
 
+	// MachineMemory is how much memory there is for this process: that of the machine or of its container. Below 1 GiB
+	// JournalMemory, MemoryBytes and PendingBytes take less by default. 0 means plenty.
+	MachineMemory int64
+
 	// Salvage opens a damaged store with what is whole; Store.Lost reports the rest.
 	Salvage bool
 
@@ -52,15 +56,21 @@ type Options struct {
 // maxRecordBytes bounds a record: the largest message, 128 MiB, with its properties.
 const maxRecordBytes = 256 << 20
 
+const (
+	defaultPending       = 16 << 20
+	defaultJournalMemory = 32 << 20
+	defaultMemory        = 48 << 20
+)
+
 func (o Options) withDefaults() Options {
 	setDefault(&o.SegmentBytes, 64<<20)
 	setDefault(&o.LiveSegments, 4)
-	setDefault(&o.PendingBytes, 16<<20)
+	setDefault(&o.PendingBytes, defaultPending)
 	setDefault(&o.SpareSegments, 2)
 	setDefault(&o.ValueLogBytes, 128<<20)
 	o.ValueLogBytes = max(o.ValueLogBytes, 1<<20)
-	setDefault(&o.JournalMemory, 32<<20)
-	setDefault(&o.MemoryBytes, 48<<20)
+	setDefault(&o.JournalMemory, defaultJournalMemory)
+	setDefault(&o.MemoryBytes, defaultMemory)
 	setDefault(&o.CollectBytes, 256<<20)
 	setDefault(&o.FlushEvery, 2*time.Second)
 	return o
@@ -69,13 +79,28 @@ func (o Options) withDefaults() Options {
 // retireAt is the number of live segments above which the pager makes a checkpoint.
 func (o *Options) retireAt() int { return max(o.LiveSegments-2, 1) }
 
-// scaleTo makes journal segments and value logs smaller on a small volume, where nothing else was said: each takes a
-// 64th of it at most.
+const (
+	smallVolume  = 4 << 30 // below it files are smaller
+	smallMachine = 1 << 30 // below it memory is scarce
+)
+
+// scaleTo takes less where there is less, if nothing else was said: of a small volume, or of what is left of one, a 64th
+// at most for each journal segment and each value log, and a 16th for what is only in the journal, since the pager must
+// always have room for that; of a small machine's memory an eighth at most for chunks and for what waits.
 func (o *Options) scaleTo(volumeBytes int64) {
-	if size := max(volumeBytes/64, 1<<20); size < 64<<20 {
+	journal, pending := int64(defaultJournalMemory), int64(defaultPending)
+	if volumeBytes < smallVolume {
+		size := max(volumeBytes/64, 1<<20)
 		setDefault(&o.SegmentBytes, size)
 		setDefault(&o.ValueLogBytes, size)
+		journal, pending = min(journal, 4*size), min(pending, 2*size)
 	}
+	if n := o.MachineMemory; n > 0 && n < smallMachine {
+		setDefault(&o.MemoryBytes, min(max(n/20, 2<<20), defaultMemory))
+		journal, pending = min(journal, max(n/32, 1<<20)), min(pending, max(n/64, 1<<20))
+	}
+	setDefault(&o.JournalMemory, journal)
+	setDefault(&o.PendingBytes, pending)
 }
 
 func setDefault[T ~int | ~int64](v *T, value T) {

@@ -18,8 +18,18 @@ func (s *Store) Space() (free, need int64, err error) {
 	if err := unix.Statfs(s.dir, &st); err != nil {
 		return 0, 0, fmt.Errorf("free space of %s: %w", s.dir, err)
 	}
-	need = 2*s.journalBytes() + 2*s.options.ValueLogBytes + 3*memTableBytes
-	return int64(st.Bavail) * st.Bsize, need, nil
+	return int64(st.Bavail) * st.Bsize, s.spaceFor(s.journalBytes()), nil
+}
+
+// spaceFor is what the pager needs while so many bytes are only in the journal.
+func (s *Store) spaceFor(journalBytes int64) int64 {
+	return 2*journalBytes + 2*s.options.ValueLogBytes + 3*memTableBytes
+}
+
+// SpaceLimit is how many bytes should stay free: publishers should wait below it. It is the most that Space ever names
+// as needed, with what may still come in while that is noticed.
+func (s *Store) SpaceLimit() int64 {
+	return s.spaceFor(s.options.JournalMemory+s.options.PendingBytes) + 2*s.options.SegmentBytes
 }
 
 // spaceForPager reports whether the pager may write.

@@ -3,6 +3,7 @@ package storage
 import (
 	"cmp"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -110,10 +111,12 @@ func open(dir string, o Options, fs fileSystem) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	volume := int64(math.MaxInt64) // a large one, if nobody knows
 	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err == nil { // otherwise the sizes of a large volume
-		o.scaleTo(int64(st.Blocks) * st.Bsize)
+	if err := unix.Statfs(dir, &st); err == nil {
+		volume = int64(min(st.Blocks, st.Bavail)) * st.Bsize
 	}
+	o.scaleTo(volume)
 	o = o.withDefaults()
 	s := &Store{
 		dir: dir, options: o, lock: lock, durable: newDurableState(),

@@ -33,7 +33,7 @@ type config struct {
 	logFormat       string
 	shutdownTimeout time.Duration
 	durability      string // of queues without x-durability, in its words
-	salvage         bool // open what is left of a damaged data folder
+	salvage         bool   // open what is left of a damaged data folder
 }
 
 // defaultConfig has RabbitMQ 3.10.8's defaults wherever it has the same setting.
@@ -58,7 +58,7 @@ func defaultConfig() config {
 		maxMessageSize:   broker.DefaultMaxMessageSize,
 
 		memoryHighWatermark: threshold{fraction: 0.4},
-		diskFreeLimit:       threshold{bytes: 50e6},
+		diskFreeLimit:       threshold{auto: true},
 
 		logLevel:        "info",
 		logFormat:       "console",

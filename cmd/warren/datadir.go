@@ -37,11 +37,13 @@ func dataDirError(dir string, err error) error {
 	return fmt.Errorf("cannot write in the data folder %s: %w; choose another with --data-dir", dir, err)
 }
 
-// openStore opens what the data folder holds. What salvage could not save is logged.
-func openStore(dir string, c config, log zerolog.Logger) (*storage.Store, error) {
+// openStore opens what the data folder holds. What salvage could not save is logged. memory is
+// what there is, 0 if that is unknown.
+func openStore(dir string, c config, memory uint64, log zerolog.Logger) (*storage.Store, error) {
 	store, err := storage.Open(dir, storage.Options{
-		Salvage: c.salvage,
-		Log:     func(format string, args ...any) { log.Info().Msgf(format, args...) },
+		Salvage:       c.salvage,
+		MachineMemory: int64(memory),
+		Log:           func(format string, args ...any) { log.Info().Msgf(format, args...) },
 	})
 	if locked, ok := errors.AsType[*storage.LockedError](err); ok {
 		return nil, locked

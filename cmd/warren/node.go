@@ -40,7 +40,8 @@ func startNode(c config, file string, log zerolog.Logger) (n *node, err error) {
 	if n.dataDir, err = openDataDir(c.dataDir); err != nil {
 		return nil, err
 	}
-	store, err := openStore(n.dataDir, c, log)
+	memory := c.memoryOrUnknown(log)
+	store, err := openStore(n.dataDir, c, memory, log)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +55,7 @@ func startNode(c config, file string, log zerolog.Logger) (n *node, err error) {
 		return nil, err
 	}
 	n.server = server.New(serverConfig(c), n.broker, log)
-	w := newWatch(n.dataDir, c.resourceLimits(log), &n.broker.Alarms, log)
+	w := newWatch(n.dataDir, c.resourceLimits(memory, uint64(store.SpaceLimit()), log), &n.broker.Alarms, log)
 	if n.amqp, err = listenAll(c.listen, "listen"); err != nil {
 		return nil, err
 	}

@@ -78,7 +78,7 @@ func newSettings() *settings {
 
 	add(categoryLimits, "max-message-size", size(&c.maxMessageSize, 1, 128<<20), "largest message body, a `SIZE`")
 	add(categoryLimits, "memory-high-watermark", watermark(&c.memoryHighWatermark), "memory above which publishers wait: a `SIZE`, or a fraction of the machine's or container's memory")
-	add(categoryLimits, "disk-free-limit", watermark(&c.diskFreeLimit), "free space of the data folder below which publishers wait: a `SIZE`, or a fraction of the memory")
+	add(categoryLimits, "disk-free-limit", watermarkOrAuto(&c.diskFreeLimit), "free space of the data folder below which publishers wait: a `SIZE`, a fraction of the memory, or auto, what the store needs, which is the least")
 	return s
 }
 

@@ -26,6 +26,7 @@ func size(p *uint64, least, most uint64) value {
 type threshold struct {
 	fraction float64 // 0: bytes is given
 	bytes    uint64
+	auto     bool // neither: whoever uses it computes it
 }
 
 // of returns the threshold in bytes on a machine, or in a container, with so much memory.
@@ -34,6 +35,26 @@ func (t threshold) of(memory uint64) uint64 {
 		return uint64(t.fraction * float64(memory))
 	}
 	return t.bytes
+}
+
+// watermarkOrAuto takes what watermark takes, or auto.
+func watermarkOrAuto(p *threshold) value {
+	given := watermark(p)
+	return one(func() string {
+		if p.auto {
+			return "auto"
+		}
+		return given.text()
+	}, func(word string) error {
+		if word == "auto" {
+			*p = threshold{auto: true}
+			return nil
+		}
+		if err := given.set([]string{word}); err != nil {
+			return fmt.Errorf("%w, nor auto", err)
+		}
+		return nil
+	})
 }
 
 // watermark takes a size, or a fraction with a decimal point, or none.
