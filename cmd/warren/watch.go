@@ -38,8 +38,8 @@ const (
 	// memoryInterval is short, since a publisher on loopback can fill hundreds of MiB in a second. The question costs
 	// microseconds.
 	memoryInterval = 250 * time.Millisecond
-	// diskInterval is as coarse as the space that a disk's own speed allows to be lost meanwhile.
-	diskInterval = 2 * time.Second
+	// diskInterval is short for the same reason: a small volume is full within a second.
+	diskInterval = 250 * time.Millisecond
 	// collectInterval bounds what the watch itself costs while memory is short.
 	collectInterval = 2 * time.Second
 )
