@@ -64,12 +64,12 @@ func chooseSeed(t *testing.T) uint64 {
 
 func brokers(t *testing.T) []brokerKind {
 	t.Helper()
-	path := *program
-	if path == "" {
-		var err error
-		if path, err = buildBroker(t.TempDir(), *raceBuild); err != nil {
-			t.Fatal(err)
-		}
+	if *program != "" {
+		return []brokerKind{built(*program)}
+	}
+	path, err := buildBroker(t.TempDir(), *raceBuild)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return []brokerKind{built(path), built(path), small()}
 }

@@ -16,10 +16,10 @@ type report struct {
 	round      int      // guarded by mu
 	violations []string // guarded by mu
 
-	rounds, earlyKills                atomic.Int64 // kills while the broker was starting or being looked at
-	confirmed, delivered, recovered   atomic.Int64 // messages
-	transactions, acks, definitions   atomic.Int64
-	flaggedUnseen, flagged atomic.Int64
+	rounds, earlyKills              atomic.Int64 // kills while the broker was starting or being looked at
+	confirmed, delivered, recovered atomic.Int64 // messages
+	transactions, acks, definitions atomic.Int64
+	flaggedUnseen, flagged          atomic.Int64
 }
 
 // mostViolations end a run: what follows from a lost store is not worth reading.
