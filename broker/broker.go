@@ -13,7 +13,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/warren-mq/warren/auth"
-	"github.com/warren-mq/warren/queue"
 	"github.com/warren-mq/warren/storage"
 )
 
@@ -33,8 +32,9 @@ type Config struct {
 	Users *auth.Users
 	// Store keeps what is durable. Without one everything lives in memory. The broker does not close it.
 	Store *storage.Store
-	// Durability is what a confirm means in queues whose arguments do not say. Default: queue.Synced.
-	Durability queue.Durability
+	// Durability is what a confirm means in queues whose arguments do not say: fsync, os or memory, as x-durability.
+	// Default: fsync.
+	Durability string
 	// Now is the clock. Default: time.Now. Nothing in broker or queue asks another one.
 	Now func() time.Time
 	// Logger receives the events of the core.

@@ -13,7 +13,7 @@ import (
 // they are needed. vh.mu is held, or nobody knows the vhost yet. It is called between Enter and Leave.
 func (vh *VHost) addQueue(c queue.Config, found map[uint8]*storage.Log) *Queue {
 	q := &Queue{vhost: vh}
-	c.Durability = vh.broker.cfg.Durability
+	c.Durability = queue.ParseDurability(vh.broker.cfg.Durability)
 	logs := func(priority uint8) queue.Log { // called by the queue under its lock, while found is as it was
 		log := found[priority]
 		if log == nil {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/warren-mq/warren/amqp"
 	"github.com/warren-mq/warren/broker"
-	"github.com/warren-mq/warren/queue"
 	"github.com/warren-mq/warren/storage"
 )
 
@@ -19,7 +18,7 @@ type heldDisk struct {
 	peer    *peer
 }
 
-func newHeldDisk(t *testing.T, usual queue.Durability) *heldDisk {
+func newHeldDisk(t *testing.T, usual string) *heldDisk {
 	t.Helper()
 	store, err := storage.Open(t.TempDir(), storage.Options{SegmentBytes: 1 << 20, ValueLogBytes: 1 << 20})
 	if err != nil {
@@ -104,21 +103,21 @@ func (d *heldDisk) confirmed(from, to uint64) {
 func TestAConfirmWaitsForWhatTheQueuePromises(t *testing.T) {
 	for _, c := range []struct {
 		exchange, key string
-		usual         queue.Durability
+		usual         string
 		early         bool // confirmed before the sync
 	}{
-		{"", "fsync", 0, false},
-		{"", "fsync", queue.InMemory, false},
-		{"", "os", 0, true},
-		{"", "memory", 0, true},
-		{"", "usual", 0, false},
-		{"", "usual", queue.Synced, false},
-		{"", "usual", queue.Written, true},
-		{"", "usual", queue.InMemory, true},
-		{"", "quorum", queue.InMemory, false},
-		{"fsync+", "", 0, false}, // with "memory": the strictest of the queues decides
-		{"os+", "", 0, true},
-		{"memory+", "", 0, true},
+		{"", "fsync", "", false},
+		{"", "fsync", "memory", false},
+		{"", "os", "", true},
+		{"", "memory", "", true},
+		{"", "usual", "", false},
+		{"", "usual", "fsync", false},
+		{"", "usual", "os", true},
+		{"", "usual", "memory", true},
+		{"", "quorum", "memory", false},
+		{"fsync+", "", "", false}, // with "memory": the strictest of the queues decides
+		{"os+", "", "", true},
+		{"memory+", "", "", true},
 	} {
 		t.Run(fmt.Sprint(c.exchange, c.key, "/", c.usual), func(t *testing.T) {
 			d := newHeldDisk(t, c.usual)
@@ -135,7 +134,7 @@ func TestAConfirmWaitsForWhatTheQueuePromises(t *testing.T) {
 }
 
 func TestConfirmsStayInOrderWhateverTheyWaitFor(t *testing.T) {
-	d := newHeldDisk(t, 0)
+	d := newHeldDisk(t, "")
 	d.publish("", "os")
 	d.confirmed(1, 1) // written; its sync is held, so nothing is written after it
 	d.publish("", "memory")
@@ -153,7 +152,7 @@ func TestConfirmsStayInOrderWhateverTheyWaitFor(t *testing.T) {
 }
 
 func TestMemoryConfirmsBeforeTheWrite(t *testing.T) {
-	d := newHeldDisk(t, 0)
+	d := newHeldDisk(t, "")
 	d.publish("", "os")
 	d.confirmed(1, 1) // from here on the committer stands still
 	for tag := uint64(2); tag < 10; tag++ {

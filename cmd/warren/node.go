@@ -12,7 +12,6 @@ import (
 	"github.com/warren-mq/warren/auth"
 	"github.com/warren-mq/warren/broker"
 	"github.com/warren-mq/warren/management"
-	"github.com/warren-mq/warren/queue"
 	"github.com/warren-mq/warren/server"
 	"github.com/warren-mq/warren/storage"
 )
@@ -149,7 +148,7 @@ func newBroker(c config, store *storage.Store, log zerolog.Logger) (*broker.Brok
 		MaxMessageSize: c.maxMessageSize,
 		Users:          users,
 		Store:          store,
-		Durability:     queue.ParseDurability(c.durability),
+		Durability:     c.durability,
 		Logger:         log,
 	})
 }
