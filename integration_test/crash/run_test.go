@@ -92,7 +92,9 @@ func (w *run) restart(kill bool) (*process, error) {
 			early = time.AfterFunc(time.Duration(w.rng.IntN(600))*time.Millisecond, func() { ended <- w.end(p) })
 		}
 		var v *survey
+		began := time.Now()
 		if err = p.awaitReady(); err == nil {
+			w.report.started(time.Since(began))
 			v, err = look(p, w.report, w.seen)
 		}
 		if early != nil && !early.Stop() {
