@@ -29,6 +29,7 @@ func (q *Queue) moveToTailLocked(seq uint64, rec []byte) (moved uint64) {
 	l, _ := q.mu.lanes.of(seq)
 	moved, copied := l.log.Append(len(rec), true)
 	copy(copied, rec)
+	_ = l.log.Deliver(moved) // it was delivered once, and has to come back flagged after a restart
 	q.forgetLocked(seq)
 	moved |= uint64(l.priority) << seqBits
 	q.mu.returns[moved] = n

@@ -95,3 +95,53 @@ func must(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
+
+// TestWhatAQuorumQueueMovedToItsTailIsFlaggedAfterARestart, although nobody has got it from there yet.
+func TestWhatAQuorumQueueMovedToItsTailIsFlaggedAfterARestart(t *testing.T) {
+	dir := t.TempDir()
+	start := func() (*amqptest.Server, *amqp091.Channel) {
+		s, err := amqptest.Start(amqptest.WithDataDir(dir), amqptest.WithoutManagement())
+		must(t, err)
+		conn, err := amqp091.Dial(s.URL)
+		must(t, err)
+		ch, err := conn.Channel()
+		must(t, err)
+		must(t, ch.Confirm(false))
+		return s, ch
+	}
+	s, ch := start()
+	_, err := ch.QueueDeclare("quorum", true, false, false, false, amqp091.Table{"x-queue-type": "quorum"})
+	must(t, err)
+	const messages = 3000 // more than are taken for delivered beyond what was
+	var last *amqp091.DeferredConfirmation
+	publish := func(n int) {
+		for i := range n {
+			last, err = ch.PublishWithDeferredConfirmWithContext(context.Background(), "", "quorum", false, false, amqp091.Publishing{Body: fmt.Append(nil, i)})
+			must(t, err)
+		}
+		if !last.Wait() {
+			t.Fatal("not confirmed")
+		}
+	}
+	publish(1)
+	d, ok, err := ch.Get("quorum", false)
+	if err != nil || !ok {
+		t.Fatalf("get: %v %v", ok, err)
+	}
+	publish(messages)
+	must(t, d.Nack(false, true))
+	publish(1)
+	must(t, s.Close())
+
+	s, ch = start()
+	defer func() { must(t, s.Close()) }()
+	for i := range messages + 1 {
+		d, ok, err := ch.Get("quorum", true)
+		if err != nil || !ok {
+			t.Fatalf("get %d: %v %v", i, ok, err)
+		}
+		if i == messages && !d.Redelivered {
+			t.Error("what was delivered, given back and moved to the tail is not flagged as redelivered")
+		}
+	}
+}
