@@ -190,7 +190,10 @@ func describe(m amqp.Method) string {
 // appendPublish appends a publish of a message with its content to b.
 func appendPublish(b []byte, exchange, key string, id messageID, mandatory bool) []byte {
 	b = amqp.AppendMethod(b, 1, &amqp.BasicPublish{Exchange: []byte(exchange), RoutingKey: []byte(key), Mandatory: mandatory})
-	props := amqp.Properties{Flags: amqp.FlagMessageID | amqp.FlagDeliveryMode, DeliveryMode: 1, MessageID: []byte(id.String())}
+	props := amqp.Properties{
+		Flags:        amqp.FlagMessageID | amqp.FlagDeliveryMode | amqp.FlagPriority,
+		DeliveryMode: 1, MessageID: []byte(id.String()), Priority: id.priority(),
+	}
 	if id.persistent() {
 		props.DeliveryMode = 2
 	}

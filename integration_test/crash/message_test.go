@@ -47,6 +47,9 @@ const solidSource = 1 << 22
 // persistent says whether the message has delivery mode 2: seven of eight do.
 func (id messageID) persistent() bool { return id.source() >= solidSource || id.hash()>>61 != 0 }
 
+// priority is 0 to 3.
+func (id messageID) priority() uint8 { return uint8(id.hash() >> 56 & 3) }
+
 const maxBody = 1 << 20
 
 // size is the length of the body: mostly small, now and then up to 1 MiB, and sometimes nothing.

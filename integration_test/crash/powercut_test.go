@@ -64,6 +64,7 @@ func runCuts(t *testing.T, r *report, seed uint64, cuts int, kinds, later []brok
 		}
 		w := newRun(t, r, seed+uint64(n), kinds, d.mount+"/data")
 		w.end, w.later = d.cut, later
+		w.killsOnly(false)
 		part := min(cuts, cutsOfADisk)
 		if err := w.rounds(part); err != nil {
 			r.violation("%v", err)

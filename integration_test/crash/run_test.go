@@ -27,6 +27,7 @@ type run struct {
 	tokens  *tokens
 }
 
+// newRun makes a run whose brokers are killed.
 func newRun(t *testing.T, r *report, seed uint64, kinds []brokerKind, dir string) *run {
 	w := &run{t: t, report: r, rng: rand.New(rand.NewPCG(seed, 0)), kinds: kinds, dir: dir, seen: newSightings()}
 	w.end = func(p *process) error {
@@ -41,7 +42,15 @@ func newRun(t *testing.T, r *report, seed uint64, kinds []brokerKind, dir string
 	for i := range 5 {
 		w.scripts = append(w.scripts, newScript(fmt.Sprintf("script%d.", i), i+1, i >= 3, rand.New(rand.NewPCG(seed, uint64(i+1))), r, w.seen))
 	}
+	w.killsOnly(true)
 	return w
+}
+
+// killsOnly tells everybody whether what the operating system has can be lost.
+func (w *run) killsOnly(is bool) {
+	for _, s := range w.scripts {
+		s.world.killsOnly = is
+	}
 }
 
 // start starts a broker of any kind.

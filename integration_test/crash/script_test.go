@@ -218,7 +218,7 @@ func (s *script) got(e *event, m *amqp.BasicGetOk, x *expectation) error {
 	s.report.delivered.Add(1)
 	s.seen.add(x.queue, x.message.id)
 	if id, err := e.message(); err != nil || id != x.message.id {
-		return fmt.Errorf("step %d: got %s instead of %s: %v", x.step, id, x.message.id, err)
+		return fmt.Errorf("step %d: got %s from %s instead of %s: %v", x.step, id, x.queue, x.message.id, err)
 	}
 	if m.DeliveryTag != x.tag || m.Redelivered != x.flagged {
 		return fmt.Errorf("step %d: got %s with tag %d and redelivered %v instead of %d and %v",
@@ -268,8 +268,9 @@ func (s *script) audit(v *survey) {
 		s.report.violation("%s stands where no step of the script has left it: %s", s.name, s.history.explain(facts))
 	}
 	s.history = newHistory(facts)
+	killsOnly := s.world.killsOnly
 	s.world = v.world(s.name)
-	s.world.changed = s.history.change
+	s.world.changed, s.world.killsOnly = s.history.change, killsOnly
 }
 
 // facts are those about what belongs to a script.

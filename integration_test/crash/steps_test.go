@@ -59,7 +59,16 @@ func (s *script) step(format string, args ...any) int {
 	return s.history.step(fmt.Sprintf(format, args...))
 }
 
-func (s *script) queueName() string { return fmt.Sprintf("%sq%d", s.name, s.rng.IntN(5)) }
+func (s *script) queueName() string { return fmt.Sprintf("%sq%d", s.name, s.rng.IntN(len(queueKinds))) }
+
+// publishable is the name of a queue that may get messages from a client.
+func (s *script) publishable() string {
+	for {
+		if name := s.queueName(); !kindOfQueue(name).forDead {
+			return name
+		}
+	}
+}
 
 func (s *script) exchangeName() (name, kind string) {
 	if n := s.rng.IntN(3); n < 2 {
@@ -79,14 +88,15 @@ func (s *script) queue() *worldQueue {
 
 func (s *script) declareQueue(b []byte) []byte {
 	name := s.queueName()
-	durable, exclusive := s.rng.IntN(10) > 0, s.rng.IntN(12) == 0
+	kind := kindOfQueue(name)
+	durable, exclusive := kind.quorum || s.rng.IntN(10) > 0, !kind.quorum && s.rng.IntN(12) == 0
 	passive := false
 	if q := s.world.queues[name]; q != nil { // as it is, or it is refused
 		durable, exclusive, passive = q.durable, q.exclusive, s.rng.IntN(2) == 0
 	}
 	step := s.step("queue.declare %s", name)
 	q := s.world.declareQueue(name, durable, exclusive)
-	return s.method(b, &amqp.QueueDeclare{Queue: name, Passive: passive, Durable: durable, Exclusive: exclusive},
+	return s.method(b, &amqp.QueueDeclare{Queue: name, Passive: passive, Durable: durable, Exclusive: exclusive, Arguments: kind.arguments(name)},
 		expectation{answer: amqp.QueueDeclareOkID, step: step, durable: q.durable && !passive, count: uint32(q.ready())})
 }
 
@@ -131,8 +141,9 @@ func (s *script) deleteExchange(b []byte) []byte {
 
 func (s *script) binding() (worldBinding, bool) {
 	name, _ := s.exchangeName()
-	b := worldBinding{name, s.queue().name, fmt.Sprint("key", s.rng.IntN(3))}
-	return b, s.world.exchanges[name] != nil
+	q := s.queue()
+	b := worldBinding{name, q.name, fmt.Sprint("key", s.rng.IntN(3))}
+	return b, s.world.exchanges[name] != nil && !q.forDead
 }
 
 func (s *script) bind(b []byte) []byte {
@@ -162,7 +173,7 @@ func (s *script) unbind(b []byte) []byte {
 func (s *script) publish(b []byte) []byte {
 	s.published++
 	id := newID(s.source, s.published)
-	exchange, key := "", s.queueName()
+	exchange, key := "", s.publishable()
 	if name, _ := s.exchangeName(); s.rng.IntN(2) == 0 && s.world.exchanges[name] != nil {
 		exchange, key = name, fmt.Sprint("key", s.rng.IntN(3))
 	}
@@ -203,20 +214,20 @@ func (s *script) settle(b []byte) []byte {
 	tag, multiple := w.unacked[at].tag, s.rng.IntN(4) == 0
 	what := s.rng.IntN(10)
 	var m amqp.Method
-	requeue := false
+	how := []outcome{rejected, requeued}[s.rng.IntN(2)]
 	switch {
 	case what < 6:
+		how = acked
 		m = &amqp.BasicAck{DeliveryTag: tag, Multiple: multiple}
 	case what < 8:
-		requeue = s.rng.IntN(2) == 0
-		m = &amqp.BasicNack{DeliveryTag: tag, Multiple: multiple, Requeue: requeue}
+		m = &amqp.BasicNack{DeliveryTag: tag, Multiple: multiple, Requeue: how == requeued}
 	default:
-		requeue, multiple = s.rng.IntN(2) == 0, false
-		m = &amqp.BasicReject{DeliveryTag: tag, Requeue: requeue}
+		multiple = false
+		m = &amqp.BasicReject{DeliveryTag: tag, Requeue: how == requeued}
 	}
 	s.step("%s", describe(m))
 	s.report.acks.Add(1)
-	part := worldSettlement{w.take(tag, multiple), requeue}
+	part := worldSettlement{w.take(tag, multiple), how}
 	if s.tx {
 		w.settled = append(w.settled, part)
 	} else {

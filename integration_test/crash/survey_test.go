@@ -183,14 +183,19 @@ func (c *client) getAll(queue string, count uint32, r *report, seen *sightings) 
 // publisher are in order.
 func (v *survey) checkOrder(r *report) {
 	for queue, messages := range v.queues {
+		kind := kindOfQueue(queue)
 		last, there := map[int]messageID{}, map[messageID]bool{}
 		for _, m := range messages {
 			switch {
 			case there[m.id]:
 				r.violation("%s: message %s is there twice", queue, m.id)
-			case !m.id.persistent():
+			case !m.id.persistent() && !kind.quorum:
 				r.violation("%s: message %s is back, which was transient", queue, m.id)
-			case m.id < last[m.id.source()]:
+			case kind.priorities && m.id.priority() != last[m.id.source()].priority():
+				if m.id.priority() > last[m.id.source()].priority() && last[m.id.source()] != 0 {
+					r.violation("%s: message %s stands behind %s, which has a lower priority", queue, m.id, last[m.id.source()])
+				}
+			case m.id < last[m.id.source()] && !kind.forDead && !kind.quorum:
 				r.violation("%s: message %s stands behind %s", queue, m.id, last[m.id.source()])
 			}
 			there[m.id], last[m.id.source()] = true, m.id

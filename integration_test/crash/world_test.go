@@ -19,11 +19,15 @@ type world struct {
 	publishes []worldPublish
 	settled   []worldSettlement
 
+	// killsOnly says that what the operating system has is never lost.
+	killsOnly bool
+
 	// changed is told of every change of what must survive a stop.
 	changed func(f fact, present bool)
 }
 
 type worldQueue struct {
+	*queueKind
 	name               string
 	durable, exclusive bool
 	deleted            bool
@@ -58,8 +62,16 @@ type worldPublish struct {
 
 type worldSettlement struct {
 	deliveries []*worldDelivery
-	requeue    bool
+	what       outcome
 }
+
+type outcome int
+
+const (
+	acked outcome = iota
+	rejected
+	requeued
+)
 
 // fact is one thing that can be found after a stop: a message in a queue, or a definition.
 type fact struct {
@@ -90,13 +102,13 @@ func (q *worldQueue) ready() (n int) {
 	return n
 }
 
-func (q *worldQueue) head() *worldMessage {
+func (q *worldQueue) head() (first *worldMessage) {
 	for _, m := range q.messages {
-		if !m.unacked {
-			return m
+		if !m.unacked && (first == nil || q.priorities && m.id.priority() > first.id.priority()) {
+			first = m
 		}
 	}
-	return nil
+	return first
 }
 
 func (q *worldQueue) bytes() (n int) {
@@ -106,8 +118,11 @@ func (q *worldQueue) bytes() (n int) {
 	return n
 }
 
+// keeps says whether a message in the queue survives a stop.
+func (q *worldQueue) keeps(id messageID) bool { return q.durable && (q.quorum || id.persistent()) }
+
 func (w *world) messageFact(q *worldQueue, id messageID, present bool) {
-	if q.durable && id.persistent() {
+	if q.keeps(id) {
 		w.changed(fact{kind: 'm', place: q.name, id: id}, present)
 	}
 }
@@ -116,7 +131,7 @@ func (w *world) declareQueue(name string, durable, exclusive bool) *worldQueue {
 	if q := w.queues[name]; q != nil {
 		return q
 	}
-	q := &worldQueue{name: name, durable: durable && !exclusive, exclusive: exclusive}
+	q := &worldQueue{queueKind: kindOfQueue(name), name: name, durable: durable && !exclusive, exclusive: exclusive}
 	w.queues[name] = q
 	if q.durable {
 		w.changed(fact{kind: 'q', place: name}, true)
@@ -212,16 +227,17 @@ func (w *world) route(exchange, key string) (to []*worldQueue) {
 	return to
 }
 
-func (w *world) publish(id messageID, to []*worldQueue) (durable bool) {
+// publish says whether a confirm will prove that the message is kept.
+func (w *world) publish(id messageID, to []*worldQueue) (proof bool) {
 	for _, q := range to {
 		if q.deleted {
 			continue
 		}
 		q.messages = append(q.messages, &worldMessage{id: id})
 		w.messageFact(q, id, true)
-		durable = durable || q.durable && id.persistent()
+		proof = proof || q.keeps(id) && (q.synced || w.killsOnly)
 	}
-	return durable
+	return proof
 }
 
 // get takes the head of a queue, nil if there is none.
@@ -262,10 +278,23 @@ func (w *world) take(tag uint64, multiple bool) (taken []*worldDelivery) {
 
 func (w *world) settle(s worldSettlement) {
 	for _, d := range s.deliveries {
-		if s.requeue {
-			d.message.unacked = false
-		} else {
-			w.remove(d.queue, d.message)
+		if s.what == requeued {
+			d.requeue()
+			continue
+		}
+		w.remove(d.queue, d.message)
+		if s.what == rejected && d.queue.deadLetters && !d.queue.deleted {
+			w.publish(d.message.id, w.route("", deadLetterQueue(d.queue.name)))
+		}
+	}
+}
+
+// requeue makes a message ready again: at its old place, in a quorum queue behind all others.
+func (d *worldDelivery) requeue() {
+	d.message.unacked = false
+	if q := d.queue; q.quorum {
+		if i := slices.Index(q.messages, d.message); i >= 0 {
+			q.messages = append(slices.Delete(q.messages, i, i+1), d.message)
 		}
 	}
 }
