@@ -67,6 +67,15 @@ func undo(facts map[fact]bool, changes []change) {
 	}
 }
 
+// around tells what came just before a step.
+func (h *history) around(step int) string {
+	i := step - h.base
+	if i < 0 || i >= len(h.notes) {
+		return "it was proven already"
+	}
+	return "the last steps until then were:\n\t" + strings.Join(h.notes[max(0, i-40):i+1], "\n\t")
+}
+
 // match finds the latest step after which the facts were as found. lost is how many steps the broker has forgotten, all
 // of them unproven.
 func (h *history) match(found map[fact]bool) (lost int, ok bool) {

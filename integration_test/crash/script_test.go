@@ -180,7 +180,7 @@ func (s *script) received(e *event) error {
 	x := s.expected[0]
 	s.expected = s.expected[1:]
 	if e.method.ID() != x.answer {
-		return fmt.Errorf("step %d is answered with %s instead of %s", x.step, describe(e.method), x.answer)
+		return fmt.Errorf("step %d is answered with %s instead of %s; %s", x.step, describe(e.method), x.answer, s.history.around(x.step))
 	}
 	if x.durable {
 		s.history.prove(x.step)

@@ -2,6 +2,7 @@ package crash_test
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/warren-mq/warren/amqp"
 )
@@ -215,6 +216,10 @@ func (s *script) settle(b []byte) []byte {
 	what := s.rng.IntN(10)
 	var m amqp.Method
 	how := []outcome{rejected, requeued}[s.rng.IntN(2)]
+	taken := w.take(tag, multiple && what < 8)
+	if slices.ContainsFunc(taken, func(d *worldDelivery) bool { return d.queue.quorum }) {
+		how = rejected // where a quorum queue puts what is given back is not said
+	}
 	switch {
 	case what < 6:
 		how = acked
@@ -227,7 +232,7 @@ func (s *script) settle(b []byte) []byte {
 	}
 	s.step("%s", describe(m))
 	s.report.acks.Add(1)
-	part := worldSettlement{w.take(tag, multiple), how}
+	part := worldSettlement{taken, how}
 	if s.tx {
 		w.settled = append(w.settled, part)
 	} else {

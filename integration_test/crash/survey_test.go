@@ -195,7 +195,7 @@ func (v *survey) checkOrder(r *report) {
 				if m.id.priority() > last[m.id.source()].priority() && last[m.id.source()] != 0 {
 					r.violation("%s: message %s stands behind %s, which has a lower priority", queue, m.id, last[m.id.source()])
 				}
-			case m.id < last[m.id.source()] && !kind.forDead && !kind.quorum:
+			case m.id < last[m.id.source()] && !kind.forDead:
 				r.violation("%s: message %s stands behind %s", queue, m.id, last[m.id.source()])
 			}
 			there[m.id], last[m.id.source()] = true, m.id

@@ -279,22 +279,12 @@ func (w *world) take(tag uint64, multiple bool) (taken []*worldDelivery) {
 func (w *world) settle(s worldSettlement) {
 	for _, d := range s.deliveries {
 		if s.what == requeued {
-			d.requeue()
+			d.message.unacked = false
 			continue
 		}
 		w.remove(d.queue, d.message)
 		if s.what == rejected && d.queue.deadLetters && !d.queue.deleted {
 			w.publish(d.message.id, w.route("", deadLetterQueue(d.queue.name)))
-		}
-	}
-}
-
-// requeue makes a message ready again: at its old place, in a quorum queue behind all others.
-func (d *worldDelivery) requeue() {
-	d.message.unacked = false
-	if q := d.queue; q.quorum {
-		if i := slices.Index(q.messages, d.message); i >= 0 {
-			q.messages = append(slices.Delete(q.messages, i, i+1), d.message)
 		}
 	}
 }
