@@ -78,7 +78,7 @@ func (q *Queue) closeLocked(fx *Effects) {
 	q.mu.subscriptions, q.mu.exclusive, q.mu.active = nil, nil, nil
 	q.mu.ready, q.mu.unacked = 0, 0
 	q.mu.readyBytes, q.mu.unackedBytes = 0, 0
-	q.mu.returns, q.mu.dying, q.mu.expiring = nil, nil, false
+	q.mu.dying, q.mu.expiring = nil, false
 	if q.mu.arrival != nil {
 		close(q.mu.arrival)
 		q.mu.arrival = nil

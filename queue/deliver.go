@@ -42,7 +42,7 @@ func (q *Queue) deliverLocked(now int64, fx *Effects) {
 				break
 			}
 			if q.rules.countReturns {
-				q.showReturns(d, false)
+				q.showReturnsLocked(d, false)
 			}
 			q.deliverHeadLocked(d, &run, fx)
 		}
@@ -192,7 +192,7 @@ func (q *Queue) Get(c Consumer, noAck bool, now int64, fx *Effects) (ok bool, wa
 		return false, q.mu.arrival
 	}
 	if q.rules.countReturns {
-		q.showReturns(d, true)
+		q.showReturnsLocked(d, true)
 	}
 	d.Subscription = nil
 	q.takenLocked(d, false)

@@ -58,11 +58,6 @@ func (q *Queue) checkMessagesLocked() error {
 	if err != nil {
 		return err
 	}
-	for seq := range q.mu.returns {
-		if !q.liveLocked(seq) {
-			return fmt.Errorf("the returns of %d are counted, which is gone", seq)
-		}
-	}
 	if ready != q.mu.ready || readyBytes != q.mu.readyBytes || unacked != q.mu.unacked || unackedBytes != q.mu.unackedBytes {
 		return fmt.Errorf("counted %d (%d B) ready and %d (%d B) unacked, found %d (%d B) and %d (%d B)",
 			q.mu.ready, q.mu.readyBytes, q.mu.unacked, q.mu.unackedBytes, ready, readyBytes, unacked, unackedBytes)

@@ -112,7 +112,4 @@ func (l *lane) bodySize(at uint64) int64 {
 func (q *Queue) forgetLocked(seq uint64) {
 	l, at := q.mu.lanes.of(seq)
 	l.log.Gone(at)
-	if len(q.mu.returns) > 0 {
-		delete(q.mu.returns, seq)
-	}
 }

@@ -21,6 +21,13 @@ type Log interface {
 	// DeliveredUpTo is the mark below which records may have been handed out before the log was opened.
 	DeliveredUpTo() uint64
 
+	// Note leaves a note beside a live record, in place of an earlier one: how often it was given back, and the time
+	// in unix milliseconds before which it may not be delivered. It lasts as long as the record. Two zeros take it away.
+	Note(seq uint64, count, notBefore int64)
+	// Noted returns the note of a record, zeros if it has none; EachNote calls visit for all, in order of the records.
+	Noted(seq uint64) (count, notBefore int64)
+	EachNote(visit func(seq uint64, count, notBefore int64))
+
 	// Gone removes a record: acked, dropped, expired or purged.
 	Gone(seq uint64)
 

@@ -1,12 +1,18 @@
 package queue_test
 
-import "github.com/warren-mq/warren/queue"
+import (
+	"maps"
+	"slices"
+
+	"github.com/warren-mq/warren/queue"
+)
 
 // memoryLog is a Log for tests: records back to back in one slice that starts anew when all are gone.
 type memoryLog struct {
 	data    []byte
 	records []memoryRecord // of the seqs from first on
 	first   uint64
+	notes   map[uint64][2]int64
 	live    int
 	dropped bool
 }
@@ -45,11 +51,34 @@ func (l *memoryLog) At(seq uint64) ([]byte, bool) {
 func (l *memoryLog) Gone(seq uint64) {
 	if _, ok := l.At(seq); ok {
 		l.records[seq-l.first].data = nil
+		delete(l.notes, seq)
 		l.live--
 	}
 }
 
 func (l *memoryLog) Live(seq uint64) bool { _, ok := l.At(seq); return ok }
+
+func (l *memoryLog) Note(seq uint64, count, notBefore int64) {
+	if !l.Live(seq) {
+		panic("a note beside a record that is gone")
+	}
+	if l.notes == nil {
+		l.notes = map[uint64][2]int64{}
+	}
+	if l.notes[seq] = [2]int64{count, notBefore}; count == 0 && notBefore == 0 {
+		delete(l.notes, seq)
+	}
+}
+
+func (l *memoryLog) Noted(seq uint64) (count, notBefore int64) {
+	return l.notes[seq][0], l.notes[seq][1]
+}
+
+func (l *memoryLog) EachNote(visit func(seq uint64, count, notBefore int64)) {
+	for _, seq := range slices.Sorted(maps.Keys(l.notes)) {
+		visit(seq, l.notes[seq][0], l.notes[seq][1])
+	}
+}
 
 // What a log on disk could refuse, this one never does.
 func (l *memoryLog) Deliver(uint64) bool   { return true }

@@ -56,9 +56,6 @@ type Queue struct {
 		readyBytes   int64 // of bodies
 		unackedBytes int64
 
-		// returns counts how often a message was given back; only quorum queues count.
-		returns map[uint64]int64
-
 		subscriptions []*Subscription // in order of arrival
 		rings         rings           // INVARIANT: no message is ready while a subscription is in one
 		exclusive     *Subscription   // the exclusive consumer, if there is one

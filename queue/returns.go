@@ -7,39 +7,37 @@ import (
 	"github.com/warren-mq/warren/amqp"
 )
 
-// countReturnLocked counts that a message of a quorum queue came back. False means that this was once too often for
-// the queue's delivery limit, and that the message is gone.
+// countReturnLocked counts that a message of a quorum queue came back, and notes it with the record. False means that
+// this was once too often for the queue's delivery limit, and that the message is gone.
 func (q *Queue) countReturnLocked(seq uint64, fx *Effects) bool {
-	if q.mu.returns == nil {
-		q.mu.returns = make(map[uint64]int64)
-	}
-	n := q.mu.returns[seq] + 1
-	if q.rules.hasDeliveryLimit && n > q.rules.deliveryLimit {
+	l, at := q.mu.lanes.of(seq)
+	n, _ := l.log.Noted(at)
+	if n++; q.rules.hasDeliveryLimit && n > q.rules.deliveryLimit {
 		q.dieLocked(seq, DeliveryLimit, fx)
 		return false
 	}
-	q.mu.returns[seq] = n
+	l.log.Note(at, n, 0)
 	return true
 }
 
 // moveToTailLocked moves an unacked message behind all others, where a quorum queue without a delivery limit puts what
 // a client gives back (RabbitMQ 3.10.8 behaviour). It is not ready yet.
 func (q *Queue) moveToTailLocked(seq uint64, rec []byte) (moved uint64) {
-	n := q.mu.returns[seq]
-	l, _ := q.mu.lanes.of(seq)
+	l, at := q.mu.lanes.of(seq)
+	n, _ := l.log.Noted(at)
 	moved, copied := l.log.Append(len(rec), true)
 	copy(copied, rec)
 	_ = l.log.Deliver(moved) // it was delivered once, and has to come back flagged after a restart
 	q.forgetLocked(seq)
-	moved |= uint64(l.priority) << seqBits
-	q.mu.returns[moved] = n
-	return moved
+	l.log.Note(moved, n, 0)
+	return moved | uint64(l.priority)<<seqBits
 }
 
 // showReturns puts the header x-delivery-count on a message of a quorum queue: on what was given back, and on whatever
 // basic.get gets (RabbitMQ 3.10.8 behaviour).
-func (q *Queue) showReturns(d *Delivery, got bool) {
-	n := q.mu.returns[d.Seq]
+func (q *Queue) showReturnsLocked(d *Delivery, got bool) {
+	l, at := q.mu.lanes.of(d.Seq)
+	n, _ := l.log.Noted(at)
 	d.Redelivered = d.Redelivered || n > 0
 	if n == 0 && !got {
 		return

@@ -237,6 +237,9 @@ func (d *durableState) applyPending(p *pending) {
 		}
 		d.gone(l, seqRange{r.from, min(r.to, p.from)})
 	}
+	if len(p.notes) > 0 {
+		p.lastingNotes(gone, func(seq uint64, n note) { d.note(l, seq, n) })
+	}
 	if p.marked {
 		d.deliver(l, p.mark)
 	}

@@ -111,7 +111,10 @@ func (s *Store) readDatabase() error {
 		if err := s.readDescriptors(txn); err != nil {
 			return err
 		}
-		return s.readMetas(txn)
+		if err := s.readMetas(txn); err != nil {
+			return err
+		}
+		return s.readNotes(txn)
 	})
 	if err != nil {
 		if _, ok := errors.AsType[*FormatError](err); !ok {
@@ -213,6 +216,21 @@ func (s *Store) readMetas(txn *badger.Txn) error {
 		})
 		l.next = max(l.next, first+uint64(m.count))
 		s.durable.storedBytes += int64(m.bytes)
+		return nil
+	})
+}
+
+// readNotes reads the notes beside records. Those of no log are garbage, and swept later.
+func (s *Store) readNotes(txn *badger.Txn) error {
+	return scanValues(txn, prefixNotes, func(key, value []byte) error {
+		l := s.durable.logs[LogID(binary.BigEndian.Uint64(key[1:]))]
+		if l == nil {
+			s.garbage = append(s.garbage, bytes.Clone(key))
+			return nil
+		}
+		if err := decodeNotes(key, value, l.notes.set); err != nil {
+			return s.damaged(key, err)
+		}
 		return nil
 	})
 }

@@ -1,6 +1,9 @@
 package storage
 
-import "sync"
+import (
+	"math"
+	"sync"
+)
 
 // durableState is what is on disk, in the journal or in Badger: the result of applying every group that is synced,
 // in order. Recovery builds it by reading, and the committer goes on applying to it after each sync, by the same
@@ -35,9 +38,11 @@ type durableLog struct {
 	dirty    bool            // is on durableState.dirty
 	deletes  []*durableChunk // stored, and all gone
 	touched  map[*durableChunk]struct{}
-	filling  *chunk // recovery: where the next records go
-	refilled uint64 // recovery: every enqueue below it was read
-	runFrom  int    // recovery: index in filling of the first record that is not yet durable state
+	notes    notes
+	changed  map[uint64]struct{} // blocks of notes of which Badger does not have the newest state
+	filling  *chunk              // recovery: where the next records go
+	refilled uint64              // recovery: every enqueue below it was read
+	runFrom  int                 // recovery: index in filling of the first record that is not yet durable state
 }
 
 // durableChunk is a run of records of one log that began in one chunk of the queue. Bit i of live stands for the
@@ -150,6 +155,7 @@ func (d *durableState) letGo(c *durableChunk) {
 func (d *durableState) gone(l *durableLog, r seqRange) {
 	l.next = max(l.next, r.to)
 	d.soil(l)
+	d.unnote(l, r)
 	for i, c := range l.chunks.after(r.from) {
 		if c.first >= r.to {
 			break
@@ -193,6 +199,7 @@ func (d *durableState) deliver(l *durableLog, mark uint64) {
 func (d *durableState) drop(l *durableLog) {
 	l.dropped = true
 	delete(d.logs, l.id)
+	d.unnote(l, seqRange{0, math.MaxUint64})
 	for i, c := range l.chunks.all() {
 		l.chunks.clear(i)
 		clear(c.live)

@@ -6,6 +6,7 @@ type logChange struct {
 	desc    descriptor
 	metas   []metaChange
 	deletes []*durableChunk
+	notes   []noteChange
 	dropped bool
 }
 
@@ -57,7 +58,7 @@ func (s *Store) takeChanges(all bool) []logChange {
 			continue // came and went without Badger
 		}
 		c := logChange{
-			id: l.id, deletes: l.deletes, dropped: l.dropped,
+			id: l.id, deletes: l.deletes, notes: l.takeNotes(), dropped: l.dropped,
 			desc: descriptor{next: l.next, moved: l.moved, mark: l.mark, tag: l.tag},
 		}
 		for t := range l.touched {
@@ -96,7 +97,7 @@ func (w *writer) writeChange(c *logChange) error {
 			return err
 		}
 	}
-	return nil
+	return w.writeNotes(c.notes)
 }
 
 // flushTable brings the ordered table to Badger.

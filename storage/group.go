@@ -21,6 +21,7 @@ const (
 	opDrop      = 5 // log
 	opPut       = 6 // size of key, key, size of value, value
 	opDelete    = 7 // size of key, key
+	opNote      = 8 // log, n, n × (seq, count, not-before)
 )
 
 // beginGroup makes room for the header.
@@ -66,6 +67,9 @@ func (p *pending) appendOps(b []byte) []byte {
 		e.surviving(gone, func(from, to int) { b = e.appendEnqueue(b, id, from, to) })
 	}
 	b = appendGone(b, id, gone, p.from)
+	if len(p.notes) > 0 {
+		b = p.appendNotes(b, gone)
+	}
 	if p.marked {
 		b = append(b, opDelivered)
 		b = binary.AppendUvarint(b, id)
@@ -116,6 +120,7 @@ type opVisitor interface {
 	create(id LogID, tag []byte)
 	enqueue(id LogID, first uint64, sizes []uint32, records []byte)
 	gone(id LogID, r seqRange)
+	note(id LogID, seq uint64, n note)
 	deliver(id LogID, mark uint64)
 	drop(id LogID)
 	put(key, value []byte)

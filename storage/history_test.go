@@ -26,6 +26,7 @@ var (
 // modelLog is a log as a map: only what is persistent.
 type modelLog struct {
 	records map[uint64][]byte
+	notes   map[uint64]note // of records
 	mark    uint64
 }
 
@@ -40,7 +41,7 @@ func newModel() *model { return &model{map[LogID]*modelLog{}, map[string]string{
 func (m *model) clone() *model {
 	c := newModel()
 	for id, l := range m.logs {
-		c.logs[id] = &modelLog{maps.Clone(l.records), l.mark}
+		c.logs[id] = &modelLog{maps.Clone(l.records), maps.Clone(l.notes), l.mark}
 	}
 	c.table = maps.Clone(m.table)
 	return c
@@ -190,6 +191,11 @@ func (h *history) checkLog(l *Log, m *modelLog) {
 			return
 		}
 	}
+	notes := map[uint64]note{}
+	l.EachNote(func(seq uint64, count, notBefore int64) { notes[seq] = note{count, notBefore} })
+	if !maps.Equal(notes, m.notes) || l.notes.count != len(notes) {
+		h.t.Errorf("log %d: notes %v, want %v", l.id, notes, m.notes)
+	}
 	if live != len(m.records) {
 		h.t.Errorf("log %d: %d records, want %d (next %d)", l.id, live, len(m.records), l.Next())
 	}
@@ -231,9 +237,11 @@ func (h *history) step() {
 		h.append(logs[h.rng.IntN(len(logs))])
 	case op < 55:
 		h.gone(logs[h.rng.IntN(len(logs))])
-	case op < 60:
+	case op < 58:
 		h.table()
-	case op < 65:
+	case op < 63:
+		h.note(logs[h.rng.IntN(len(logs))])
+	case op < 66:
 		h.readSome(logs[h.rng.IntN(len(logs))])
 	case op < 68:
 		h.deliver(logs[h.rng.IntN(len(logs))])
@@ -248,7 +256,7 @@ func (h *history) create() {
 	h.s.Enter()
 	defer h.s.Leave()
 	l := h.s.CreateLog([]byte(strings.Repeat("t", h.rng.IntN(30))), true)
-	h.now.logs[l.id] = &modelLog{records: map[uint64][]byte{}}
+	h.now.logs[l.id] = &modelLog{records: map[uint64][]byte{}, notes: map[uint64]note{}}
 	h.transient[l.id] = map[uint64][]byte{}
 }
 
@@ -297,6 +305,7 @@ func (h *history) gone(l *Log) {
 	remove := func(seq uint64) {
 		l.Gone(seq)
 		delete(h.now.logs[l.id].records, seq)
+		delete(h.now.logs[l.id].notes, seq)
 		delete(h.transient[l.id], seq)
 	}
 	switch h.rng.IntN(8) {
@@ -312,6 +321,7 @@ func (h *history) gone(l *Log) {
 		below := h.rng.Uint64N(l.Next() + 1)
 		for seq := l.First(); seq < below; seq++ {
 			delete(h.now.logs[l.id].records, seq)
+			delete(h.now.logs[l.id].notes, seq)
 			delete(h.transient[l.id], seq)
 		}
 		l.GoneBefore(below)
@@ -324,6 +334,27 @@ func (h *history) gone(l *Log) {
 			if l.First() < l.Next() {
 				remove(l.First())
 			}
+		}
+	}
+}
+
+// note leaves notes, or takes them away, at the head, at the end and anywhere.
+func (h *history) note(l *Log) {
+	h.s.Enter()
+	defer h.s.Leave()
+	m := h.now.logs[l.id]
+	from := []uint64{l.First(), l.Next() - min(l.Next(), 30), h.rng.Uint64N(l.Next() + 1)}[h.rng.IntN(3)]
+	for seq := from; seq < from+uint64(h.rng.IntN(60)); seq++ {
+		v := note{count: int64(h.rng.IntN(3)), notBefore: h.rng.Int64N(2) * h.rng.Int64N(1<<62)}
+		l.Note(seq, v.count, v.notBefore)
+		if _, ok := m.records[seq]; !ok {
+			continue
+		}
+		if delete(m.notes, seq); v != (note{}) {
+			m.notes[seq] = v
+		}
+		if count, notBefore := l.Noted(seq); (note{count, notBefore}) != v {
+			h.t.Errorf("log %d: the note of %d is %d, %d, want %v", l.id, seq, count, notBefore, v)
 		}
 	}
 }
@@ -437,6 +468,8 @@ func (h *history) meanwhile() error {
 			h.append(l)
 		case 1:
 			h.drop(l)
+		case 2, 3:
+			h.note(l)
 		default:
 			h.gone(l)
 		}

@@ -12,6 +12,7 @@ const (
 	prefixChunk      = 'c' // log(8) first(8) part(2): records of a chunk
 	prefixMeta       = 'm' // log(8) first(8): what is still live of it
 	prefixDescriptor = 'l' // log(8)
+	prefixNotes      = 'n' // log(8) first(8): notes beside records
 	prefixTable      = 'd' // key of the ordered table
 	prefixTablePart  = 'e' // size of key(4) key part(2): long values of the table
 	prefixState      = 's' // the checkpoint
@@ -30,6 +31,10 @@ func chunkKey(prefix byte, log LogID, first uint64, part int) []byte {
 
 func metaKey(log LogID, first uint64) []byte {
 	return binary.BigEndian.AppendUint64(logKey(prefixMeta, log), first)
+}
+
+func noteKey(log LogID, first uint64) []byte {
+	return binary.BigEndian.AppendUint64(logKey(prefixNotes, log), first)
 }
 
 func logKey(prefix byte, log LogID) []byte {

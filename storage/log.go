@@ -50,6 +50,7 @@ type Log struct {
 	pending *pending // what the next group will hold of this log; nil if nothing
 	dropped bool
 
+	notes     notes
 	delivered deliveredMark
 	paging    paging
 }
@@ -128,6 +129,7 @@ func (l *Log) Gone(seq uint64) {
 		l.pend().gone.add(seq, seq+1)
 	}
 	l.liveBytes -= int64(size)
+	l.unnote(seqRange{seq, seq + 1})
 	if c.liveCount == 0 {
 		l.empty(c, i)
 	}
@@ -176,8 +178,8 @@ func (l *Log) Size(seq uint64) int {
 // Next returns the sequence number that the next Append will give.
 func (l *Log) Next() uint64 { return l.next }
 
-// Bytes returns the memory that the log's chunks take, in bytes.
-func (l *Log) Bytes() int64 { return l.bytes }
+// Bytes returns the memory that the log's chunks and notes take, in bytes.
+func (l *Log) Bytes() int64 { return l.bytes + l.notes.bytes() }
 
 // GoneBefore removes the records below seq, as Gone does one, but by the chunk: a purge of a million records costs
 // little more than one of a thousand.
@@ -188,6 +190,7 @@ func (l *Log) GoneBefore(seq uint64) {
 			l.pend().gone.add(c.first, c.next())
 		}
 		l.liveBytes -= int64(c.liveBytes)
+		l.unnote(seqRange{c.first, c.next()})
 		l.sealed.remove(l.sealed.start)
 		l.forget(c)
 	}
@@ -205,7 +208,7 @@ func (l *Log) Drop() {
 	if l.tail != nil {
 		l.forget(l.tail)
 	}
-	l.tail, l.sealed = nil, ordered[*chunk]{}
+	l.tail, l.sealed, l.notes = nil, ordered[*chunk]{}, notes{}
 	l.bytes, l.liveBytes, l.sinceLook = 0, 0, 0
 	if l.store != nil && !l.dropped {
 		l.dropped = true

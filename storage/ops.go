@@ -56,6 +56,8 @@ func (r *opReader) visitOps(ops []byte, v opVisitor) error {
 			if !r.bad {
 				v.deliver(LogID(id), mark)
 			}
+		case opNote:
+			r.notes(v)
 		case opDrop:
 			if id := r.uvarint(); !r.bad {
 				v.drop(LogID(id))

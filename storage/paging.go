@@ -108,6 +108,7 @@ func (l *Log) install() {
 			}
 		case a.chunk == nil:
 			l.liveBytes -= int64(stub.liveBytes)
+			l.unnote(seqRange{stub.first, stub.next()})
 			l.sealed.remove(i)
 		default:
 			a.chunk.replace(stub)

@@ -1,6 +1,9 @@
 package storage
 
-import "sync"
+import (
+	"encoding/binary"
+	"sync"
+)
 
 // pending is what one log adds to the next group. It is filled under the queue's lock and the epoch, taken by the
 // committer under the epoch alone, and from then on belongs to the committer.
@@ -9,6 +12,7 @@ type pending struct {
 	from    uint64  // the log's next seq when this began: what lies at or above it was not in an earlier group
 	pieces  []piece // in order
 	gone    seqRanges
+	notes   []pendingNote // in the order in which they were left
 	created bool
 	dropped bool
 	mark    uint64 // delivered-up-to
@@ -70,7 +74,7 @@ func (p *pending) take() {
 
 // bytes is an upper bound of what the group needs for p.
 func (p *pending) bytes() int {
-	n := 64 + len(p.log.tag) + 20*len(p.gone.list)
+	n := 64 + len(p.log.tag) + 20*len(p.gone.list) + 3*binary.MaxVarintLen64*len(p.notes)
 	for i := range p.pieces {
 		e := &p.pieces[i]
 		start, _ := bounds(e.ends, e.from)
@@ -87,7 +91,7 @@ func (p *pending) recycle() {
 		p.pieces[i] = piece{}
 	}
 	p.gone.reset()
-	*p = pending{pieces: p.pieces[:0], gone: p.gone}
+	*p = pending{pieces: p.pieces[:0], gone: p.gone, notes: p.notes[:0]}
 	pendingPool.Put(p)
 }
 

@@ -8,6 +8,7 @@ func (s *Store) buildLogs() {
 		// What is appended from now on is not below the mark: it is new.
 		l.next = max(state.next, state.mark)
 		l.delivered.safe = state.mark
+		state.notes.each(l.notes.set)
 		for _, c := range state.chunks.all() {
 			mem := c.rebuild()
 			l.sealed.push(mem.first, mem)

@@ -91,6 +91,12 @@ func (d *replayOps) gone(id LogID, r seqRange) {
 	}
 }
 
+func (d *replayOps) note(id LogID, seq uint64, n note) {
+	if l := d.logs[id]; l != nil {
+		d.durableState.note(l, seq, n)
+	}
+}
+
 func (d *replayOps) deliver(id LogID, mark uint64) {
 	if l := d.logs[id]; l != nil {
 		d.durableState.deliver(l, mark)
