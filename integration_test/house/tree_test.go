@@ -128,6 +128,9 @@ func walk(visit func(path string) error) error {
 			}
 			return nil
 		}
+		if rel == ".git" { // a file in a linked work tree
+			return nil
+		}
 		return visit(rel)
 	})
 }
