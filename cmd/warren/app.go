@@ -32,7 +32,8 @@ func (p *process) app() *cli.App {
 		Name:  "warren",
 		Usage: "a message broker that speaks RabbitMQ's AMQP 0-9-1",
 		UsageText: "warren [server] [options]\nwarren health [options]\nwarren backup [options] FILE\n" +
-			"warren restore FILE [options]\nwarren check [options]\nwarren version",
+			"warren restore FILE [options]\nwarren check [options]\n" +
+			"warren bench [options]\nwarren version",
 		Description:    "Without a command, warren runs the server.",
 		Version:        version(),
 		HideVersion:    true, // "warren version" is the one way to ask
@@ -54,6 +55,7 @@ func (p *process) app() *cli.App {
 			p.backupCommand(set),
 			p.restoreCommand(set),
 			p.checkCommand(set),
+			p.benchCommand(),
 			{
 				Name:         "version",
 				Usage:        "print the version",
