@@ -33,6 +33,7 @@ func (q *Queue) deliverLocked(now int64, fx *Effects) {
 	if q.mu.ready > 0 && q.mu.rings.top != nil {
 		var run outboxRun
 		d := &fx.delivery
+		d.Now = now
 		for q.mu.ready > 0 && q.mu.rings.top != nil && q.headLocked(d, &fx.message) {
 			if at := fx.message.ExpiresAt; at != 0 && now >= at {
 				q.dropHeadLocked(Expired, fx)
@@ -185,6 +186,7 @@ func (q *Queue) Get(c Consumer, noAck bool, now int64, fx *Effects) (ok bool, wa
 		return false, nil
 	}
 	d := &fx.delivery
+	d.Now = now
 	if !q.headLocked(d, &fx.message) || !q.mayDeliverLocked(d) {
 		if q.mu.arrival == nil {
 			q.mu.arrival = make(chan struct{})

@@ -65,7 +65,7 @@ func (q *Queue) readyLocked(seq uint64, size int64) {
 func (q *Queue) deliverStraightLocked(now int64, msgs []Message, idx []int32, fx *Effects) (n int) {
 	var run outboxRun
 	d := &fx.delivery
-	d.Redelivered = false
+	d.Redelivered, d.Now = false, now
 	for q.mu.rings.top != nil && n < len(idx) && q.mu.ready == 0 {
 		d.Message = &msgs[idx[n]]
 		q.deliverNewLocked(now, d, &run, fx)

@@ -28,6 +28,7 @@ type Delivery struct {
 	Message      *Message
 	Seq          uint64 // names the message in a Settlement; meaningless when no ack is expected
 	Redelivered  bool
+	Now          int64         // of the call that delivers, unix milliseconds
 	Ready        uint32        // messages that stay ready behind this one; set for basic.get only
 	Subscription *Subscription // nil for basic.get
 

@@ -19,6 +19,9 @@ const (
 // or at the commit of a transaction. Publishes of the batch stay where they are: settled on their own they could become
 // durable before an acknowledgement that was sent earlier.
 func (ch *channel) settleDeliveries(tag uint64, multiple bool, what outcome) error {
+	if ch.tx != nil && ch.committing.Load() {
+		return committing()
+	}
 	c := ch.conn
 	out := c.out
 	out.mu.Lock()
@@ -104,6 +107,7 @@ func (c *conn) settleAcks() {
 		c.out.mu.Lock()
 		for _, k := range s.consumers {
 			k.settling = nil
+			k.ch.active.Store(now)
 			if k.starved && k.hasCredit() {
 				k.starved = false
 				s.Resume = append(s.Resume, k.subscription)

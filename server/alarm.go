@@ -23,12 +23,17 @@ func (c *conn) holdPublisher() error {
 	}
 	c.out.wake()
 	c.log.Warn().Str("reason", reason).Msg("publisher is held")
-	select {
-	case <-cleared:
-	case <-c.forced:
-		return c.force.Load()
-	case <-c.cut: // nobody reads, so only the writer notices that the client is gone
-		return net.ErrClosed
+	for held := true; held; {
+		select {
+		case <-cleared:
+			held = false
+		case <-c.nudges:
+			c.closeOverdue()
+		case <-c.forced:
+			return c.force.Load()
+		case <-c.cut: // nobody reads, so only the writer notices that the client is gone
+			return net.ErrClosed
+		}
 	}
 	c.state.Store(stateRunning)
 	if c.capabilities.connectionBlocked {

@@ -32,7 +32,7 @@ type channel struct {
 	confirm, transactional atomic.Bool
 	committing             atomic.Bool // tx.commit waits for the disk
 	counts                 channelCounts
-	active                 atomic.Int64 // unix milliseconds of the last method
+	active                 atomic.Int64 // unix milliseconds of the last method, or of the batch that it was settled with
 
 	// Guarded by the outbox's lock:
 	waiting        []commitWait   // what is told when commits are durable, in order
@@ -182,6 +182,9 @@ func (c *conn) handleUnopened(f amqp.Frame) error {
 	c.settle()
 	ch := &channel{conn: c, number: f.Channel, consumers: make(map[string]*consumer)}
 	ch.active.Store(c.srv.broker.Now().UnixMilli())
+	if c.srv.cfg.ConsumerTimeout < 0 {
+		ch.unacked.ages.next = never
+	}
 	c.mu.Lock()
 	c.channels[ch.number] = ch
 	c.mu.Unlock()

@@ -15,7 +15,7 @@ func (c *conn) Close(reason string) {
 	c.forceClose(&amqp.Error{Code: amqp.ConnectionForced, Reason: reason})
 }
 
-// shutDown does so because the broker stops. Nothing is awaited then, nor the answer to an earlier close.
+// shutDown does so because the broker stops. The answer to an earlier close is not awaited any longer.
 func (c *conn) shutDown() {
 	c.Close("broker forced connection closure with reason 'shutdown'")
 	c.interrupt()
@@ -84,7 +84,32 @@ func (c *conn) closeFor(e *amqp.Error) {
 	}
 	c.releaseAll()
 	c.sendClose(e)
+	if c.srv.isEnding() {
+		c.awaitGoodbye()
+		return
+	}
 	c.srv.pausingWhile(func() { c.awaitCloseOk(c.closeTimeout()) })
+}
+
+// awaitGoodbye gives a client the time to read why the broker goes, which a reset of the socket would take away from
+// it: until it answers or closes, and for goodbye at the most. RabbitMQ resets at once.
+func (c *conn) awaitGoodbye() {
+	for end := time.Now().Add(goodbye); time.Now().Before(end); {
+		c.socket.SetReadDeadline(end) // anew, since shutDown may have interrupted once more
+		f, ok, err := c.frames.Next()
+		switch {
+		case err != nil:
+			return
+		case !ok:
+			if err := c.frames.Fill(); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+				return
+			}
+		case f.Channel == 0 && f.Type == amqp.FrameMethod:
+			if id, _, err := amqp.SplitMethod(f.Payload); err != nil || id == amqp.ConnectionCloseOkID {
+				return
+			}
+		}
+	}
 }
 
 func (c *conn) sendClose(e *amqp.Error) {

@@ -18,12 +18,20 @@ type Config struct {
 	// largest message and 16 MiB. MaxUnfinishedBytesTotal does so for all connections. Default: 1 GiB, or what
 	// one connection may have if that is more.
 	MaxUnfinishedBytes, MaxUnfinishedBytesTotal int64
+	// MaxUncommittedBytes bounds the messages that transactions hold, over all connections. Default: 1 GiB.
+	MaxUncommittedBytes int64
 	// MaxPausing bounds the connections that are kept for a moment after a failed login or a malformed frame, so
 	// that a client cannot try again at once. Beyond it they are dropped without a pause. Default: 1000; negative: none.
 	MaxPausing int
+	// ConsumerTimeout is how long a delivery may stay unacknowledged before its channel is closed (406). It is looked
+	// once a minute. Default: 30 minutes; negative: for ever.
+	ConsumerTimeout time.Duration
 	// ServerProperties are added to connection.start's, replacing those of the same name.
 	ServerProperties map[string]string
 }
+
+// DefaultConsumerTimeout is RabbitMQ 3.10's consumer_timeout.
+const DefaultConsumerTimeout = 30 * time.Minute
 
 const (
 	// silentClosePause is how long RabbitMQ waits before it drops a client that failed to log in or sent garbage.
@@ -32,6 +40,8 @@ const (
 	closeWait = 30 * time.Second
 	// farewell is how long a client may take to accept what is written for it when the broker stops.
 	farewell = 3 * time.Second
+	// goodbye is how long a client may then take to read that the broker stops.
+	goodbye = time.Second
 	// minFrameMax is the least frame_max that a client may ask for, in bytes (spec 4.2.6 says 4096).
 	minFrameMax = 4096
 )
@@ -57,6 +67,12 @@ func (c Config) withDefaults(maxMessageSize uint64) Config {
 	}
 	if c.MaxUnfinishedBytesTotal == 0 {
 		c.MaxUnfinishedBytesTotal = max(1<<30, c.MaxUnfinishedBytes)
+	}
+	if c.MaxUncommittedBytes == 0 {
+		c.MaxUncommittedBytes = 1 << 30
+	}
+	if c.ConsumerTimeout == 0 {
+		c.ConsumerTimeout = DefaultConsumerTimeout
 	}
 	if c.MaxPausing == 0 {
 		c.MaxPausing = 1000

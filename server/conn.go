@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -61,7 +62,8 @@ type conn struct {
 	sharing          []*channel // whose limit for all consumers has room; scratch space of settleAcks
 	givenBack        bool       // something is to be requeued or rejected: it must come before the next publish
 
-	unfinished atomic.Int64 // bytes of bodies that have come in part, changed by the reader
+	unfinished  atomic.Int64 // bytes of bodies that have come in part, changed by the reader
+	uncommitted atomic.Int64 // bytes of messages that transactions hold, changed by the reader
 
 	state          atomic.Int32
 	listening      atomic.Bool // the reader waits for the client to send something
@@ -73,6 +75,7 @@ type conn struct {
 	force     atomic.Pointer[amqp.Error]
 	forced    chan struct{} // closed when force is set
 	forceOnce sync.Once
+	nudges    chan struct{} // holds one while the reader shall look at its channels
 	cut       chan struct{} // closed with the socket
 	cutOnce   sync.Once
 
@@ -107,6 +110,7 @@ func newConn(s *Server, n net.Conn) *conn {
 		connectedAt: s.broker.Now(),
 		forced:      make(chan struct{}),
 		cut:         make(chan struct{}),
+		nudges:      make(chan struct{}, 1),
 	}
 	c.log = s.log
 	c.frames = amqp.NewReader(c.received.reader(n), minFrameMax)
@@ -170,19 +174,29 @@ func (c *conn) read() error {
 
 // fill waits for more from the client.
 func (c *conn) fill() error {
-	if err := c.waitRoom(); err != nil {
-		return err
+	for {
+		c.answerNudge()
+		nudged := c.out.waitRoomOrNudge()
+		if e := c.force.Load(); e != nil {
+			return e
+		}
+		if nudged {
+			continue
+		}
+		c.listening.Store(true)
+		err := c.frames.Fill()
+		c.listening.Store(false)
+		if err == nil {
+			return nil
+		}
+		if e := c.force.Load(); e != nil {
+			return e
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
+		}
+		c.nudged() // nobody else sets a deadline while the connection runs
 	}
-	c.listening.Store(true)
-	err := c.frames.Fill()
-	c.listening.Store(false)
-	if err == nil {
-		return nil
-	}
-	if e := c.force.Load(); e != nil {
-		return e
-	}
-	return err
 }
 
 // malformed is a frame that cannot be understood; nothing more is read from such a client.
@@ -272,7 +286,8 @@ func (c *conn) leave(entered bool) {
 // settlePublishes returns how many messages queues have refused.
 func (c *conn) settlePublishes() (refused int) {
 	entered := c.enter()
-	if places := c.pub.Settle(c.now(), &c.fx); len(places) > 0 {
+	now := c.now()
+	if places := c.pub.Settle(now, &c.fx); len(places) > 0 {
 		refused = len(places)
 		c.noteRefused(places)
 	}
@@ -286,7 +301,7 @@ func (c *conn) settlePublishes() (refused int) {
 		until = queue.NotDurable
 	}
 	for i, ch := range c.pubs {
-		ch.batchSettled(until)
+		ch.batchSettled(now, until)
 		c.pubs[i] = nil
 	}
 	c.pubs = c.pubs[:0]
@@ -303,7 +318,7 @@ func (c *conn) awaitRoom() error {
 	return c.waitRoom()
 }
 
-// waitRoom waits between batches while the client does not take what is written for it. It fails if somebody wants
+// waitRoom waits while the client does not take what is written for it. It fails if somebody wants
 // the connection to end.
 func (c *conn) waitRoom() error {
 	c.out.waitRoom()

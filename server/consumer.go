@@ -67,7 +67,7 @@ func (k *consumer) Deliver(d *queue.Delivery) bool {
 	if k.noAck {
 		ch.stats.DeliveredNoAck++
 	} else {
-		ch.unacked.push(tag, d.Seq, k)
+		ch.unacked.push(tag, d.Seq, k, d.Now)
 		k.outstanding++
 		ch.outstanding++
 		ch.stats.Delivered++
@@ -113,7 +113,7 @@ func (k *consumer) get(d *queue.Delivery) {
 	if k.noAck {
 		ch.stats.GotNoAck++
 	} else {
-		ch.unacked.push(ch.lastTag, d.Seq, k)
+		ch.unacked.push(ch.lastTag, d.Seq, k, d.Now)
 		k.outstanding++
 		ch.stats.Got++
 	}

@@ -22,8 +22,8 @@ func (ch *channel) handleSynchronous(id amqp.MethodID, args []byte) error {
 	c := ch.conn
 	c.settle()
 	ch.active.Store(c.now())
-	if ch.committing.Load() {
-		return amqp.Errorf(amqp.ChannelError, "unexpected command while processing 'tx.commit'")
+	if ch.committing.Load() && id != amqp.ChannelCloseID {
+		return committing()
 	}
 	if class := id.Class(); class != classExchange && class != classQueue {
 		// Only definitions may gather for one commit: what comes after them must not be answered before.

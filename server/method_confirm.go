@@ -16,9 +16,10 @@ func (ch *channel) confirmSelect(m *amqp.ConfirmSelect) error {
 
 // batchSettled counts what was published in the batch and confirms it: one basic.ack for all, as soon as the reader's
 // commit has come to what is promised. It is called between Enter and Leave.
-func (ch *channel) batchSettled(until queue.Durability) {
+func (ch *channel) batchSettled(now int64, until queue.Durability) {
 	totals := &ch.conn.srv.broker.Totals
 	n := ch.published
+	ch.active.Store(now)
 	ch.published, ch.inBatch = 0, false
 	ch.counts.published.Add(n)
 	totals.Published.Add(n)

@@ -27,6 +27,9 @@ func (ch *channel) contentComplete(body []byte) error {
 	if ch.closing {
 		return nil
 	}
+	if ch.committing.Load() {
+		return tied(amqp.BasicPublishID, committing())
+	}
 	c, ct := ch.conn, &ch.content
 	if c.givenBack {
 		c.settle() // with the publishes before it: all of it is one commit, so that none of it is durable without the rest

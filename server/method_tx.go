@@ -14,6 +14,7 @@ import (
 type transaction struct {
 	publishes []txPublish
 	settled   []txPart
+	bytes     int64 // of publishes, as they are counted against the limit
 }
 
 type txPublish struct {
@@ -48,7 +49,7 @@ func (tx *transaction) publish(ch *channel, m *broker.Message, mandatory bool) e
 	}
 	tx.publishes = append(tx.publishes, txPublish{held: held, lost: !routed, returned: !routed && mandatory})
 	ch.counts.uncommittedPublishes.Add(1)
-	return nil
+	return tx.countUncommitted(ch.conn, &held.Message)
 }
 
 func (ch *channel) txCommit(*amqp.TxCommit) error {
@@ -101,6 +102,11 @@ func (ch *channel) txCommit(*amqp.TxCommit) error {
 	return nil
 }
 
+// committing is the answer to a method that comes before tx.commit was answered. Only channel.close may (3.10.8).
+func committing() *amqp.Error {
+	return amqp.Errorf(amqp.ChannelError, "unexpected command while processing 'tx.commit'")
+}
+
 func (ch *channel) txRollback(*amqp.TxRollback) error {
 	if ch.tx == nil {
 		return amqp.Errorf(amqp.PreconditionFailed, "channel is not transactional")
@@ -133,6 +139,7 @@ func (tx *transaction) restore(u *unacked) {
 }
 
 func (tx *transaction) reset(ch *channel) {
+	tx.forgetUncommitted(ch.conn)
 	*tx = transaction{}
 	ch.counts.uncommittedPublishes.Store(0)
 	ch.counts.uncommittedAcks.Store(0)

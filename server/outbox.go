@@ -53,6 +53,7 @@ type outbox struct {
 	closed         bool        // nothing is written any more; guarded by mu
 	parked         []*consumer // refused because the outbox was full; guarded by mu
 	interrupted    bool        // the reader waits no more; guarded by mu
+	nudged         bool        // the reader shall look at something else; guarded by mu
 	readerWaits    bool        // for room; guarded by mu
 	drained        sync.Cond   // signalled when buf was taken or the writer ended; its lock is mu
 	frames         uint64      // appended; guarded by mu
@@ -198,6 +199,27 @@ func (o *outbox) waitRoom() {
 	}
 	o.readerWaits = false
 	o.mu.Unlock()
+}
+
+// nudge ends the reader's wait for room, the present one or else the next.
+func (o *outbox) nudge() {
+	o.mu.Lock()
+	o.nudged = true
+	o.drained.Broadcast()
+	o.mu.Unlock()
+}
+
+// waitRoomOrNudge is waitRoom between batches, where there may be something else to do: then it returns true.
+func (o *outbox) waitRoomOrNudge() (nudged bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for o.crowded() && !o.closed && !o.interrupted && !o.nudged {
+		o.readerWaits = true
+		o.drained.Wait()
+	}
+	o.readerWaits = false
+	nudged, o.nudged = o.nudged, false
+	return nudged
 }
 
 // flush blocks until everything has been written, or cannot be.

@@ -20,6 +20,8 @@ type Server struct {
 
 	// unfinished counts the bytes of bodies that have come in part, over all connections.
 	unfinished atomic.Int64
+	// uncommitted counts the bytes of messages that transactions hold, likewise.
+	uncommitted atomic.Int64
 	// pausing counts the connections that are kept for a moment before they are dropped.
 	pausing atomic.Int64
 	// ending is closed when Shutdown begins, so that nobody pauses any longer.
@@ -29,7 +31,8 @@ type Server struct {
 	listeners map[net.Listener]struct{} // guarded by mu
 	conns     map[*conn]struct{}        // guarded by mu
 	closed    bool                      // guarded by mu
-	running   sync.WaitGroup            // the readers; Add only under mu while not closed
+	sweeping  bool                      // sweep runs; guarded by mu
+	running   sync.WaitGroup            // the readers and sweep; Add only under mu while not closed
 }
 
 // New returns a server. It accepts nothing until Serve.
@@ -65,6 +68,10 @@ func (s *Server) start(n net.Conn) {
 		return
 	}
 	s.conns[c] = struct{}{}
+	if !s.sweeping && s.cfg.ConsumerTimeout > 0 {
+		s.sweeping = true
+		s.running.Go(s.sweep)
+	}
 	s.running.Go(func() {
 		c.serve()
 		s.mu.Lock()
@@ -74,7 +81,8 @@ func (s *Server) start(n net.Conn) {
 }
 
 // Shutdown stops accepting, tells every client that the broker goes (320) and waits until all connections have
-// ended. As in RabbitMQ the clients' close-ok is not awaited; ctx bounds the wait for what is still being written.
+// ended. Clients have a moment to read that, whether they answer or not; ctx bounds the wait for what is still being
+// written.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	if !s.closed {

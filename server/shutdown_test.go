@@ -112,9 +112,9 @@ func (p *peer) logIn(user, password string) {
 	})
 }
 
-// TestShutdownWaitsForNobody: a broker that stops tells the clients that are let in, and waits for no answer
-// (errors.md §2), whatever state they are in.
-func TestShutdownWaitsForNobody(t *testing.T) {
+// TestShutdownTellsWhoIsIn: a broker that stops tells the clients that are let in, whatever state they are in, and gives
+// them a moment to read it. It waits for nobody else.
+func TestShutdownTellsWhoIsIn(t *testing.T) {
 	for _, state := range states {
 		t.Run(state.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -126,8 +126,12 @@ func TestShutdownWaitsForNobody(t *testing.T) {
 				if !state.silent {
 					p.expect(0, connectionClose(amqp.ConnectionForced, shutdownText, 0))
 				}
-				if d := p.expectEnd().Sub(start); d != 0 {
-					t.Errorf("the connection ended after %v", d)
+				want := goodbye
+				if state.silent {
+					want = 0
+				}
+				if d := p.expectEnd().Sub(start); d != want {
+					t.Errorf("the connection ended after %v, want %v", d, want)
 				}
 				if err := <-done; err != nil {
 					t.Error(err)
@@ -245,6 +249,25 @@ func TestCloseOkEndsTheWait(t *testing.T) {
 		p.send(0, &amqp.ConnectionCloseOk{})
 		if d := p.expectEnd().Sub(start); d != 0 {
 			t.Fatalf("ended after %v", d)
+		}
+	})
+}
+
+// TestShutdownEndsWithTheAnswer: who has read that the broker goes is not waited for.
+func TestShutdownEndsWithTheAnswer(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer(t, Config{}, broker.Config{})
+		p := openChannel(t, s, 0)
+		start, done := time.Now(), make(chan error)
+		go func() { done <- shutdown(s, time.Minute) }()
+		p.expect(0, connectionClose(amqp.ConnectionForced, shutdownText, 0))
+		p.publish(1, "", "q", "ignored")
+		p.send(0, &amqp.ConnectionCloseOk{})
+		if d := p.expectEnd().Sub(start); d != 0 {
+			t.Errorf("the connection ended after %v", d)
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
 		}
 	})
 }

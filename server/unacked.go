@@ -8,6 +8,7 @@ type unacked struct {
 	entries []delivery // from head on; those with a nil consumer are settled already
 	head    int
 	count   int // entries that are not settled
+	ages    ages
 }
 
 // delivery is one unacknowledged delivery: which message of which consumer's queue.
@@ -16,7 +17,10 @@ type delivery struct {
 	consumer *consumer
 }
 
-func (u *unacked) push(tag, seq uint64, k *consumer) {
+func (u *unacked) push(tag, seq uint64, k *consumer, now int64) {
+	if now >= u.ages.next {
+		u.ages.mark(tag, now)
+	}
 	if n := len(u.entries); n == cap(u.entries) && 2*u.count < n {
 		u.compact()
 	}
@@ -46,6 +50,7 @@ func (u *unacked) empty() {
 		u.entries = nil
 	}
 	u.entries = u.entries[:0]
+	u.ages.empty()
 }
 
 // take hands the delivery with this tag to f, or with multiple all up to it (all there are for tag 0), in order, and

@@ -22,7 +22,7 @@ func TestUnackedAgreesWithAPlainList(t *testing.T) {
 			switch n := r.IntN(10); {
 			case n < 5:
 				tag += 1 + uint64(r.IntN(3)) // gaps: deliveries that need no acknowledgement
-				u.push(tag, tag, k)
+				u.push(tag, tag, k, 0)
 				model = append(model, tag)
 			case n < 9:
 				ask, multiple := uint64(r.IntN(int(tag)+2)), r.IntN(3) == 0
@@ -76,7 +76,7 @@ func takeFromList(list *[]uint64, tag uint64, multiple bool) (taken []uint64, ok
 
 func TestUnknownDeliveryTagTakesNothing(t *testing.T) {
 	var u unacked
-	u.push(1, 1, &consumer{})
+	u.push(1, 1, &consumer{}, 0)
 	err := u.take(2, true, func(delivery) { t.Error("taken") })
 	want := &amqp.Error{Code: amqp.PreconditionFailed, Reason: "unknown delivery tag 2"}
 	if e, ok := err.(*amqp.Error); !ok || *e != *want {
@@ -92,9 +92,9 @@ func TestUnknownDeliveryTagTakesNothing(t *testing.T) {
 func TestOneUnackedDeliveryDoesNotKeepTheOthers(t *testing.T) {
 	var u unacked
 	k := &consumer{}
-	u.push(1, 1, k)
+	u.push(1, 1, k, 0)
 	for tag := uint64(2); tag < 100_000; tag++ {
-		u.push(tag, tag, k)
+		u.push(tag, tag, k, 0)
 		if err := u.take(tag, false, func(delivery) {}); err != nil {
 			t.Fatal(err)
 		}
@@ -114,7 +114,7 @@ func TestWindowWithGapsStaysSmall(t *testing.T) {
 	k := &consumer{}
 	var window []uint64
 	for tag := uint64(1); tag < 100_000; tag++ {
-		u.push(tag, tag, k)
+		u.push(tag, tag, k, 0)
 		if window = append(window, tag); len(window) < 1000 {
 			continue
 		}
@@ -137,7 +137,7 @@ func TestRollbackOfManyAcksIsLinear(t *testing.T) {
 	k := &consumer{}
 	tx := new(transaction)
 	for tag := uint64(1); tag <= n; tag++ {
-		u.push(tag, tag, k)
+		u.push(tag, tag, k, 0)
 	}
 	for tag := uint64(n); tag > 0; tag-- {
 		part := txPart{}

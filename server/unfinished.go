@@ -18,7 +18,7 @@ func (c *conn) countUnfinished(n int64) error {
 		return tooMuchUnfinished()
 	}
 	c.unfinished.Add(n)
-	if c.srv.unfinished.Add(n) > c.srv.cfg.MaxUnfinishedBytesTotal && c.srv.largestUnfinished() == c {
+	if c.srv.unfinished.Add(n) > c.srv.cfg.MaxUnfinishedBytesTotal && c.srv.endLargest(unfinishedBytes, tooMuchUnfinished) == c {
 		c.forgetUnfinished(n)
 		return tooMuchUnfinished()
 	}
@@ -30,15 +30,17 @@ func (c *conn) forgetUnfinished(n int64) {
 	c.srv.unfinished.Add(-n)
 }
 
-// largestUnfinished ends the connection with the most bytes of unfinished bodies, so that one which has just begun
-// does not pay for the others, and returns it. If one that has to go still holds some, that is left to go first.
-func (s *Server) largestUnfinished() *conn {
+func unfinishedBytes(c *conn) int64 { return c.unfinished.Load() }
+
+// endLargest ends the connection that holds the most bytes, so that one which has just begun does not pay for the
+// others, and returns it. If one that has to go still holds some, that is left to go first.
+func (s *Server) endLargest(held func(*conn) int64, reason func() *amqp.Error) *conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var largest *conn
 	var most int64
 	for c := range s.conns {
-		switch n := c.unfinished.Load(); {
+		switch n := held(c); {
 		case n > 0 && c.force.Load() != nil:
 			return nil
 		case n > most:
@@ -46,7 +48,7 @@ func (s *Server) largestUnfinished() *conn {
 		}
 	}
 	if largest != nil {
-		largest.forceClose(tooMuchUnfinished())
+		largest.forceClose(reason())
 	}
 	return largest
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/warren-mq/warren/broker"
+	"github.com/warren-mq/warren/server"
 )
 
 // config is what the settings add up to. Each field is described by its line of the table in settings.go.
@@ -25,6 +26,7 @@ type config struct {
 	frameMax         uint32        // bytes
 	channelMax       uint16        // 0: no limit but the protocol's
 	maxMessageSize   uint64        // bytes of a body
+	consumerTimeout  time.Duration // 0: none
 
 	memoryHighWatermark threshold // of the memory in use
 	diskFreeLimit       threshold // of the space left for the data folder
@@ -56,6 +58,7 @@ func defaultConfig() config {
 		frameMax:         128 << 10,
 		channelMax:       2047,
 		maxMessageSize:   broker.DefaultMaxMessageSize,
+		consumerTimeout:  server.DefaultConsumerTimeout,
 
 		memoryHighWatermark: threshold{fraction: 0.4},
 		diskFreeLimit:       threshold{auto: true},

@@ -53,7 +53,7 @@ func startNode(c config, file string, log zerolog.Logger) (n *node, err error) {
 	if n.broker, err = newBroker(c, store, log); err != nil {
 		return nil, err
 	}
-	n.server = server.New(serverConfig(c), n.broker, log)
+	n.server = server.New(serverConfig(c, memory), n.broker, log)
 	w := newWatch(n.dataDir, c.resourceLimits(memory, uint64(store.SpaceLimit()), log), &n.broker.Alarms, log)
 	if n.amqp, err = listenAll(c.listen, "listen"); err != nil {
 		return nil, err
@@ -153,19 +153,27 @@ func newBroker(c config, store *storage.Store, log zerolog.Logger) (*broker.Brok
 	})
 }
 
-func serverConfig(c config) server.Config {
+// serverConfig: transactions may hold half of the memory at which publishers are held, so that they alone never raise the
+// alarm, which nothing could clear. memory is 0 where it is unknown.
+func serverConfig(c config, memory uint64) server.Config {
 	sc := server.Config{
 		FrameMax:         c.frameMax,
 		ChannelMax:       c.channelMax,
 		Heartbeat:        c.heartbeat,
 		HandshakeTimeout: c.handshakeTimeout,
 		ProxyProtocol:    c.proxyProtocol,
+		ConsumerTimeout:  c.consumerTimeout,
+
+		MaxUncommittedBytes: int64(c.memoryHighWatermark.of(memory) / 2),
 	}
 	if sc.ChannelMax == 0 { // no limit of ours; 65535 is the protocol's
 		sc.ChannelMax = 65535
 	}
 	if sc.Heartbeat == 0 { // the server's zero value means its default
 		sc.Heartbeat = -1
+	}
+	if sc.ConsumerTimeout == 0 {
+		sc.ConsumerTimeout = -1
 	}
 	return sc
 }

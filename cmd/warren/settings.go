@@ -77,6 +77,7 @@ func newSettings() *settings {
 	add(categoryProtocol, "handshake-timeout", duration(&c.handshakeTimeout, 1, maxDuration), "longest `TIME` from connecting to an open connection")
 
 	add(categoryLimits, "max-message-size", size(&c.maxMessageSize, 1, 128<<20), "largest message body, a `SIZE`")
+	add(categoryLimits, "consumer-timeout", duration(&c.consumerTimeout, 0, maxDuration), "longest `TIME` that a delivery may stay unacknowledged before its channel is closed; 0s for ever")
 	add(categoryLimits, "memory-high-watermark", watermark(&c.memoryHighWatermark), "memory above which publishers wait: a `SIZE`, or a fraction of the machine's or container's memory")
 	add(categoryLimits, "disk-free-limit", watermarkOrAuto(&c.diskFreeLimit), "free space of the data folder below which publishers wait: a `SIZE`, a fraction of the memory, or auto, what the store needs, which is the least")
 	return s

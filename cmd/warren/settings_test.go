@@ -58,6 +58,7 @@ var sample = map[string]struct{ word, toml string }{
 	"channel-max":           {"0", `0`},
 	"handshake-timeout":     {"500ms", `"500ms"`},
 	"max-message-size":      {"16MiB", `"16MiB"`},
+	"consumer-timeout":      {"2h", `"2h"`},
 	"memory-high-watermark": {"2GiB", `"2GiB"`},
 	"disk-free-limit":       {"1.5", `1.5`},
 }
