@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the scenarios of README.md with every client library against a broker.
 #
-#   run.sh HOST:PORT [FOLDER...]     FOLDER: c java node php python ruby
+#   run.sh HOST:PORT [FOLDER...]     FOLDER: c java node php python ruby celery sneakers spring
 #
 # Settings, with their defaults:
 #
@@ -26,8 +26,17 @@ shift
 (exec 3<>"/dev/tcp/$AMQP_HOST/$AMQP_PORT") 2>/dev/null || die "no broker listens at $AMQP_HOST:$AMQP_PORT"
 
 cd "$(dirname "${BASH_SOURCE[0]}")"
-languages=(c java node php python ruby)
-scenarios=(work-queue redelivery rpc topic confirms)
+languages=(c java node php python ruby celery sneakers spring)
+
+# scenarios_of FOLDER: what its program reports.
+scenarios_of() {
+  case $1 in
+    celery) echo countdown priority delayed-delivery-classic delayed-delivery-quorum ;;
+    sneakers) echo retry ;;
+    spring) echo dead-letter-retry backoff ;;
+    *) echo work-queue redelivery rpc topic confirms ;;
+  esac
+}
 build=$(mktemp -d)
 trap 'rm -rf "$build"' EXIT
 passed=0 failed=0 skipped=0
@@ -104,10 +113,25 @@ run_python() { /usr/bin/python3 python/scenarios.py; }
 ready_ruby() { need "/usr/bin/ruby -e 'require \"bunny\"'" ruby-bunny; }
 run_ruby() { /usr/bin/ruby ruby/scenarios.rb; }
 
+# The following are programs for what people build on those libraries.
+
+ready_celery() {
+  ready_python || return
+  need "/usr/bin/python3 -c 'import celery'" python3-celery
+}
+run_celery() { /usr/bin/python3 celery/scenarios.py; }
+
+ready_sneakers() { ready_ruby; }
+run_sneakers() { /usr/bin/ruby sneakers/scenarios.rb; }
+
+ready_spring() { ready_java; }
+run_spring() { java -cp "$jars/amqp-client.jar:$jars/slf4j-api.jar:$jars/slf4j-nop.jar" spring/Scenarios.java; }
+
 # run LANGUAGE: runs the program and counts its scenarios. One that it does not
 # report is a failed one: the program died before.
 run() {
   local language=$1 out=$build/$1.out status=0 name
+  local scenarios=($(scenarios_of "$1"))
   export -f "run_$language"
   timeout --kill-after=5 "${LIMIT:-120}" bash -c "run_$language" >"$out" 2>"$build/$language.err" || status=$?
   for name in "${scenarios[@]}"; do
@@ -135,7 +159,7 @@ for language in "${@:-${languages[@]}}"; do
   if "ready_$language"; then
     run "$language"
   else
-    skipped=$((skipped + ${#scenarios[@]}))
+    skipped=$((skipped + $(scenarios_of "$language" | wc -w)))
     echo "skipped $language: $missing"
   fi
 done
