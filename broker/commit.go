@@ -62,6 +62,7 @@ func (b *Broker) AwaitCommit(commit storage.Commit, w CommitWaiter) {
 	b.commits.mu.Lock()
 	b.commits.waiting = append(b.commits.waiting, commitWait{commit, w})
 	b.commits.mu.Unlock()
+	b.cfg.Store.Want(commit)
 	if durable := b.cfg.Store.Durable(); durable >= commit {
 		b.commits.reached(durable)
 	}
@@ -76,6 +77,7 @@ func (b *Broker) AwaitWritten(commit storage.Commit, w CommitWaiter) {
 	b.writes.mu.Lock()
 	b.writes.waiting = append(b.writes.waiting, commitWait{commit, w})
 	b.writes.mu.Unlock()
+	b.cfg.Store.Want(commit)
 	if written := b.cfg.Store.Written(); written >= commit {
 		b.writes.reached(written)
 	}
@@ -130,6 +132,7 @@ func (b *Broker) WaitDurable(commit storage.Commit, stop <-chan struct{}) error 
 	b.commits.waiting[at] = commitWait{commit, done}
 	b.commits.mu.Unlock()
 	st.Leave()
+	st.Want(commit)
 	select {
 	case <-done:
 		return nil

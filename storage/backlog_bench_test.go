@@ -42,6 +42,7 @@ func backlog(b *testing.B, size, count int) {
 			record[0], record[size-1] = 1, 1
 		}
 		s.Leave()
+		s.Want(c)
 		mu.Lock()
 		for s.Durable() < last {
 			durable.Wait()

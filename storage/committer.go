@@ -12,22 +12,63 @@ const keepGroupBytes = 8 << 20
 type committer struct {
 	pending []*pending
 	table   []tableOp
-	group   []byte
+	buffer  groupBuffer
 }
+
+// commitEvery is how long what nobody waits for may gather before it is written: acknowledgements and publishes without
+// confirms. Each of them alone is not worth a sync, which would hold up those that somebody does wait for; and of what
+// gathers, more is gone before it has to be written.
+const commitEvery = 5 * time.Millisecond
+
+// gatherBytes is how much may gather before it is written, though nobody waits for it.
+const gatherBytes = 1 << 20
 
 // enlist puts what a log has pending on the list for the next group. The caller is between Enter and Leave.
 func (s *Store) enlist(p *pending) {
 	s.commit.Lock()
 	s.commit.pending = append(s.commit.pending, p)
 	s.commit.Unlock()
-	s.signal()
+	s.writeSoon()
 }
 
 func (s *Store) enlistTable(op tableOp) {
 	s.commit.Lock()
 	s.commit.table = append(s.commit.table, op)
 	s.commit.Unlock()
+	s.writeSoon()
+}
+
+// writeSoon makes sure that what is pending is written, though nobody may wait for it. The timer runs out at most once in
+// commitEvery, however much comes.
+func (s *Store) writeSoon() {
+	if s.soon != nil && !s.soonSet.Load() && s.soonSet.CompareAndSwap(false, true) {
+		s.soon.Reset(commitEvery)
+	}
+}
+
+func (s *Store) soonPassed() {
+	s.soonSet.Store(false)
+	s.writeNow()
+}
+
+// writeNow has the committer write what is pending, though nobody may wait for it.
+func (s *Store) writeNow() {
+	s.due.Store(true)
 	s.signal()
+}
+
+// Want says that somebody waits for commit: it is written as soon as the disk is free.
+func (s *Store) Want(commit Commit) {
+	for {
+		wanted := s.wanted.Load()
+		if uint64(commit) <= wanted {
+			return
+		}
+		if s.wanted.CompareAndSwap(wanted, uint64(commit)) {
+			s.signal()
+			return
+		}
+	}
 }
 
 func (s *Store) signal() {
@@ -37,8 +78,8 @@ func (s *Store) signal() {
 	}
 }
 
-// runCommitter writes groups until the store is closed or fails. There is no timer: while one group is synced the
-// next gathers.
+// runCommitter writes groups until the store is closed or fails. What somebody waits for has no timer: while one group
+// is synced the next gathers.
 func (s *Store) runCommitter() {
 	for {
 		select {
@@ -47,7 +88,8 @@ func (s *Store) runCommitter() {
 			s.commitPending()
 			return
 		}
-		if !s.commitPending() {
+		// Without the look a second call of Want for the same commit would cost a sync.
+		if due := s.due.Swap(false); (due || s.wanted.Load() > s.takenTo) && !s.commitPending() {
 			return
 		}
 	}
@@ -63,7 +105,7 @@ func (s *Store) sealJournal() {
 	commit := s.number
 	s.number++
 	s.epoch.Unlock()
-	if _, ok := s.writeGroup(beginGroup(s.committer.group), commit); ok {
+	if s.writeGroup(beginGroup(nil), commit) {
 		s.durableTo.Store(uint64(commit))
 	}
 }
@@ -75,21 +117,18 @@ func (s *Store) commitPending() bool {
 		return s.Err() == nil
 	}
 	c := &s.committer
-	b := beginGroup(c.room())
+	b := beginGroup(c.buffer.room(len(s.journal.head), c.size()))
 	for i := range c.table {
 		b = c.table[i].appendOp(b)
 	}
 	for _, p := range c.pending {
 		b = p.appendOps(b)
 	}
-	b, ok = s.writeGroup(b, commit)
-	if !ok {
+	if !s.writeGroup(b, commit) {
 		return false
 	}
 	s.apply(commit)
-	if c.group = b; cap(b) > keepGroupBytes {
-		c.group = nil
-	}
+	c.buffer.trim()
 	s.durableTo.Store(uint64(commit))
 	s.notify.Lock()
 	calls := s.notify.calls
@@ -120,6 +159,7 @@ func (s *Store) await(commit Commit) error {
 		}
 		return s.Err()
 	}
+	s.Want(commit)
 	s.awaiting.Lock()
 	defer s.awaiting.Unlock()
 	for s.Durable() < commit && s.Err() == nil {
@@ -145,11 +185,12 @@ func (s *Store) swap() (Commit, bool) {
 	s.gathering.Store(0)
 	commit := s.number
 	s.number++
+	s.takenTo = uint64(commit)
 	return commit, true
 }
 
-// room returns a buffer for the group that was taken: its size is known beforehand, so it never has to grow.
-func (c *committer) room() []byte {
+// size is an upper bound of the group that was taken.
+func (c *committer) size() int {
 	n := groupHeaderBytes + 8
 	for i := range c.table {
 		n += len(c.table[i].key) + len(c.table[i].value) + 16
@@ -157,26 +198,23 @@ func (c *committer) room() []byte {
 	for _, p := range c.pending {
 		n += p.bytes()
 	}
-	if cap(c.group) < n {
-		c.group = make([]byte, 0, n)
-	}
-	return c.group
+	return n
 }
 
 // writeGroup writes and syncs the group. On a full disk it waits for space: nothing is promised and nothing lost
 // meanwhile. Any other error poisons the store, since nobody knows what the disk holds then.
-func (s *Store) writeGroup(b []byte, commit Commit) ([]byte, bool) {
+func (s *Store) writeGroup(b []byte, commit Commit) bool {
 	for {
-		err := s.Err()
-		if err != nil {
-			return b, false
+		if s.Err() != nil {
+			return false
 		}
-		if b, err = s.journal.append(b, commit, s.Durable()); err == nil {
-			return b, true
+		err := s.journal.append(&s.committer.buffer, b, commit, s.Durable())
+		if err == nil {
+			return true
 		}
 		if _, poisoned := err.(*writeError); poisoned || !isNoSpace(err) {
 			s.fail(err)
-			return b, false
+			return false
 		}
 		s.options.logf("no space for the journal; nothing is confirmed until there is: %v", err)
 		if !s.retryNoSpace() {

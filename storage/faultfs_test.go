@@ -189,4 +189,5 @@ func (f *faultFile) allocate(size int64) error {
 }
 
 func (f *faultFile) size() (int64, error) { return int64(len(f.current)), nil }
+func (f *faultFile) direct()              {}
 func (f *faultFile) Close() error         { return nil }

@@ -24,6 +24,7 @@ type journal struct {
 	file   file
 	seed   uint32
 	end    int64  // where the next group goes
+	head   []byte // what the block that end lies in holds before it
 	last   Commit // the last one written
 	grown  int    // segments begun since the store was opened
 
@@ -51,30 +52,37 @@ type segment struct {
 
 func (j *journal) path(name string) string { return filepath.Join(j.dir, name) }
 
-// append writes a group, which has a header but no checksum yet, and syncs it. It begins a new segment if the
-// group does not fit. On an error nothing is promised; only one for which isNoSpace is true may be tried again.
-func (j *journal) append(group []byte, commit, synced Commit) (encoded []byte, err error) {
+// append writes a group, which has a header but no checksum yet, and syncs it. buf is the memory that it may lie in. A
+// new segment is begun if the group does not fit. On an error nothing is promised; only one for which isNoSpace is true
+// may be tried again.
+//
+// Whole blocks are written, so the last one of the group before is written again as it is. A device that tears a write
+// keeps each sector as it was or as it becomes: what was promised is the same in both.
+func (j *journal) append(buf *groupBuffer, group []byte, commit, synced Commit) error {
 	if need := int64(len(group)+7) &^ 7; j.file == nil || j.end+need > j.active.size {
 		if err := j.roll(need); err != nil {
-			return group, err
+			return err
 		}
 	}
 	group = endGroup(group, j.seed, commit, synced)
-	if _, err := j.file.WriteAt(group, j.end); err != nil {
-		return group, &writeError{fmt.Errorf("write journal: %w", err)}
+	blocks := buf.blocks(j.head, group)
+	if _, err := j.file.WriteAt(blocks, j.end-int64(len(j.head))); err != nil {
+		return &writeError{fmt.Errorf("write journal: %w", err)}
 	}
 	if j.written != nil {
 		j.written(commit)
 	}
 	if err := j.file.sync(); err != nil {
-		return group, &writeError{fmt.Errorf("sync journal: %w", err)}
+		return &writeError{fmt.Errorf("sync journal: %w", err)}
 	}
+	used := len(j.head) + len(group)
+	j.head = append(j.head[:0], blocks[used&^(blockBytes-1):used]...)
 	j.end += int64(len(group))
 	j.last = commit
 	j.mu.Lock()
 	j.synced = j.end
 	j.mu.Unlock()
-	return group, nil
+	return nil
 }
 
 // writeError is one after which the state of the file is unknown: the store is poisoned, never tried again.
@@ -85,7 +93,7 @@ func (e *writeError) Unwrap() error { return e.err }
 
 // roll begins a new segment with room for need bytes. The old one was synced with its last group.
 func (j *journal) roll(need int64) error {
-	size := max(min(j.sizes.first<<min(j.grown, 20), j.sizes.segment), segmentHeaderBytes+need)
+	size := max(min(j.sizes.first<<min(j.grown, 20), j.sizes.segment), wholeBlocks(segmentHeaderBytes+need))
 	number := j.active.number + 1
 	header := segmentHeader{
 		format: formatVersion, seed: newSeed(), store: j.store, number: number, before: j.last,
@@ -95,6 +103,7 @@ func (j *journal) roll(need int64) error {
 	if err != nil {
 		return fmt.Errorf("begin journal segment %d: %w", number, err)
 	}
+	f.direct()
 	_, err = f.WriteAt(header.encode(), 0)
 	if err == nil {
 		err = f.sync()
@@ -113,7 +122,7 @@ func (j *journal) roll(need int64) error {
 			return &writeError{errors.Join(err, f.Close())}
 		}
 	}
-	j.file, j.seed, j.end = f, header.seed, segmentHeaderBytes
+	j.file, j.seed, j.end, j.head = f, header.seed, segmentHeaderBytes, j.head[:0]
 	j.active = segment{number, size}
 	j.grown++
 	j.mu.Lock()

@@ -143,6 +143,7 @@ func runUntilKilled(t *testing.T, dir string) {
 		}
 		confirmed, acked := l.Next(), l.First()
 		s.Leave()
+		s.Want(commit)
 		for s.Durable() < commit {
 			select {
 			case <-durable:

@@ -243,8 +243,8 @@ func (l *Log) grow(size int) {
 	}
 	l.tail = takeChunk(l.next, want, l.meter)
 	l.bytes += int64(cap(l.tail.data))
-	if l.durable {
-		l.store.gathering.Add(int64(cap(l.tail.data)))
+	if l.durable && l.store.gathering.Add(int64(cap(l.tail.data))) >= gatherBytes {
+		l.store.writeNow()
 	}
 }
 

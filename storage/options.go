@@ -111,8 +111,8 @@ func setDefault[T ~int | ~int64](v *T, value T) {
 
 func (o *Options) journalSizes() journalSizes {
 	return journalSizes{
-		segment: max(o.SegmentBytes, 2*segmentHeaderBytes),
-		first:   max(min(o.SegmentBytes, 8<<20), 2*segmentHeaderBytes),
+		segment: wholeBlocks(max(o.SegmentBytes, 2*segmentHeaderBytes)),
+		first:   wholeBlocks(max(min(o.SegmentBytes, 8<<20), 2*segmentHeaderBytes)),
 		spares:  max(o.SpareSegments, 0),
 	}
 }

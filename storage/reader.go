@@ -59,6 +59,7 @@ func (s *Store) awaitMark(l *Log, commit Commit) {
 	s.reader.mu.Lock()
 	s.reader.marks = append(s.reader.marks, markWait{l, commit})
 	s.reader.mu.Unlock()
+	s.Want(commit)
 	s.reader.signal()
 }
 

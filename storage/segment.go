@@ -12,7 +12,7 @@ const (
 	formatVersion = 1
 
 	segmentMagic       = "WarrenJ\n"
-	segmentHeaderBytes = 4096 // groups begin here, at a block of their own
+	segmentHeaderBytes = blockBytes // groups begin here
 	segmentSuffix      = ".seg"
 	spareSuffix        = ".spare"
 )
@@ -34,7 +34,7 @@ type segmentHeader struct {
 
 func (h *segmentHeader) encode() []byte {
 	le := binary.LittleEndian
-	b := make([]byte, 0, segmentHeaderBytes)
+	b := alignedBytes(segmentHeaderBytes)[:0]
 	b = append(b, segmentMagic...)
 	b = le.AppendUint32(b, h.format)
 	b = le.AppendUint32(b, h.seed)

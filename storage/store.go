@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 	"golang.org/x/sys/unix"
@@ -40,7 +41,13 @@ type Store struct {
 		pending []*pending
 		table   []tableOp
 	}
-	wake chan struct{} // something is pending
+	wake    chan struct{} // what is pending is to be written
+	soon    *time.Timer   // runs out when it is, even if nobody waits; nil without goroutines
+	soonSet atomic.Bool   // it runs
+
+	due     atomic.Bool   // it has run out, or much has gathered
+	wanted  atomic.Uint64 // the last commit that somebody waits for
+	takenTo uint64        // the last one that the committer has taken; the committer's
 
 	writtenTo atomic.Uint64
 	durableTo atomic.Uint64
@@ -135,6 +142,7 @@ func open(dir string, o Options, fs fileSystem) (*Store, error) {
 
 func (s *Store) start() {
 	s.manual = false
+	s.soon = time.AfterFunc(commitEvery, s.soonPassed)
 	s.writing.Go(s.runCommitter)
 	s.helpers.Go(s.runPager)
 	s.helpers.Go(s.runReader)
@@ -175,7 +183,7 @@ func (s *Store) Outstanding() Commit {
 func (s *Store) Durable() Commit { return Commit(s.durableTo.Load()) }
 
 // Notify has call called after every sync with the highest durable commit, from the committer's goroutine: it must
-// be quick and may not wait for the store.
+// be quick and may not wait for the store. Who waits for a commit says so with Want, or it takes some milliseconds more.
 func (s *Store) Notify(call func(Commit)) {
 	s.notify.Lock()
 	defer s.notify.Unlock()
@@ -234,6 +242,9 @@ func (s *Store) Close() error {
 		s.broadcast()
 		close(s.stopPager)
 		s.helpers.Wait()
+		if s.soon != nil {
+			s.soon.Stop()
+		}
 		close(s.closing)
 		s.writing.Wait()
 		if s.Err() == nil {
@@ -299,7 +310,7 @@ func (s *Store) leaveDamage() error {
 		return nil
 	}
 	commit := s.number
-	if _, ok := s.writeGroup(beginGroup(nil), commit); !ok {
+	if !s.writeGroup(beginGroup(nil), commit) {
 		return s.Err()
 	}
 	s.number++

@@ -37,6 +37,7 @@ func BenchmarkStoreEnqueueAck(b *testing.B) {
 			ack := func() {
 				w := waiting[0]
 				waiting = append(waiting[:0], waiting[1:]...)
+				s.Want(w.commit)
 				mu.Lock()
 				for s.Durable() < w.commit {
 					durable.Wait()
