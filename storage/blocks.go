@@ -1,17 +1,15 @@
 package storage
 
-import "unsafe"
-
 // blockBytes is the unit in which the journal is written: whole blocks at multiples of it, from memory at a multiple of
 // it. So the bytes go to the disk past the page cache, where that is possible.
 const blockBytes = 4096
 
-// alignedBytes returns n bytes that begin at a multiple of blockBytes.
-func alignedBytes(n int) []byte {
-	b := make([]byte, n+blockBytes)
-	skip := -int(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) & (blockBytes - 1)
-	return b[skip : skip+n : skip+n]
-}
+// alignedBytes returns n bytes that begin at a multiple of blockBytes: the runtime puts large objects at the beginning of
+// a page. If it did not, the journal would be written through the page cache (osFile.WriteAt); a test tells.
+func alignedBytes(n int) []byte { return make([]byte, max(n, largeBytes))[:n:n] }
+
+// largeBytes is more than what the runtime puts beside others.
+const largeBytes = 64 << 10
 
 // wholeBlocks rounds up.
 func wholeBlocks(n int64) int64 { return (n + blockBytes - 1) &^ (blockBytes - 1) }
@@ -35,7 +33,7 @@ func (g *groupBuffer) blocks(head, group []byte) []byte {
 	if padded > len(g.memory) {
 		g.memory = alignedBytes(padded)
 	}
-	if unsafe.SliceData(group) != &g.memory[len(head)] {
+	if &group[0] != &g.memory[len(head)] {
 		copy(g.memory[len(head):], group)
 	}
 	copy(g.memory, head)
