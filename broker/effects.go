@@ -79,6 +79,12 @@ func (q *Queue) used() {
 	q.after(now, &fx)
 }
 
+// recovered tells a queue that the broker has found at its start what time it is.
+func (q *Queue) recovered(now int64, fx *Effects) {
+	q.Recovered(now, &fx.Effects)
+	q.after(now, fx)
+}
+
 // tick is called when the time comes that the queue asked for.
 func (q *Queue) tick(now int64, fx *Effects) {
 	q.Tick(now, &fx.Effects)

@@ -57,12 +57,10 @@ func (b *Broker) recover() error {
 	}
 	// The time that the broker was away counts for messages, and not for the queues themselves.
 	now := b.nowMillis()
+	var fx Effects
 	for _, vh := range b.VHosts() {
 		for q := range vh.EachQueue() {
-			q.used()
-			if q.Expiring() {
-				b.timers.set(q, now)
-			}
+			q.recovered(now, &fx)
 		}
 	}
 	return nil

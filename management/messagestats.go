@@ -1,6 +1,9 @@
 package management
 
-import "github.com/warren-mq/warren/broker"
+import (
+	"github.com/warren-mq/warren/broker"
+	"github.com/warren-mq/warren/queue"
+)
 
 // messageStats counts the messages of a channel, a vhost or the node. A group of fields is there once one of them is
 // not 0, and without any group the whole object is left out of its parent (RabbitMQ 3.10.8 behaviour).
@@ -145,11 +148,11 @@ type depths struct {
 	MessagesUnacknowledgedDetails details `json:"messages_unacknowledged_details"`
 }
 
-func depthsOf(readyCount, unackedCount int, r rates) depths {
+func depthsOf(st *queue.Stats, r rates) depths {
 	up, held := r.gauge(ready), r.gauge(unacked)
 	return depths{
-		Messages: uint64(readyCount + unackedCount), MessagesDetails: details{up.Rate + held.Rate},
-		MessagesReady: uint64(readyCount), MessagesReadyDetails: up,
-		MessagesUnacknowledged: uint64(unackedCount), MessagesUnacknowledgedDetails: held,
+		Messages: uint64(st.Messages()), MessagesDetails: details{up.Rate + held.Rate},
+		MessagesReady: uint64(st.Ready), MessagesReadyDetails: up,
+		MessagesUnacknowledged: uint64(st.Unacked), MessagesUnacknowledgedDetails: held,
 	}
 }

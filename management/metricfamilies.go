@@ -80,22 +80,22 @@ type resident struct {
 }
 
 func (r *resident) add(q *broker.Queue, st *queue.Stats) {
-	all := st.Ready + st.Unacked
+	all := st.Messages()
 	if all == 0 {
 		return
 	}
 	n := min(q.Resident(), all)
 	unacked := min(st.Unacked, n)
-	r.ready += n - unacked
+	r.ready += min(st.Ready, n-unacked)
 	r.unacked += unacked
-	r.bytes += float64(st.ReadyBytes+st.UnackedBytes) * float64(n) / float64(all)
+	r.bytes += float64(st.Bytes()) * float64(n) / float64(all)
 }
 
 func queueMetrics(w *metricWriter, t *tally, r *resident) {
 	st := t.stats()
-	all, bytes := float64(st.Ready+st.Unacked), float64(st.ReadyBytes+st.UnackedBytes)
+	all, bytes := float64(st.Messages()), float64(st.Bytes())
 	inMemory := float64(r.ready + r.unacked)
-	w.gauge("queue_messages", "Messages ready or unacknowledged", all)
+	w.gauge("queue_messages", "Messages ready, unacknowledged or delayed", all)
 	w.gauge("queue_messages_ready", "Messages ready", float64(st.Ready))
 	w.gauge("queue_messages_unacked", "Messages unacknowledged", float64(st.Unacked))
 	w.gauge("queue_messages_ram", "Messages in memory", inMemory)

@@ -100,7 +100,7 @@ func (s *Server) overview(r *request) (any, error) {
 	}
 	if len(all.queued) > 0 {
 		o.MessageStats.diskStats = new(diskStats)
-		o.QueueTotals.depths = new(depthsOf(st.Ready, st.Unacked, rates))
+		o.QueueTotals.depths = new(depthsOf(&st, rates))
 	}
 	if r.isMonitor() {
 		o.Node, o.ObjectTotals.Consumers = b.NodeName(), &st.Consumers

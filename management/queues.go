@@ -30,6 +30,10 @@ type queueObject struct {
 	MessageBytesRAM            int64  `json:"message_bytes_ram"` // about, if some are on disk only
 	Memory                     int64  `json:"memory"`            // bytes of the log, bodies included
 
+	// Shown only while messages wait to be ready again: RabbitMQ 3.10.8 knows no such state.
+	MessagesDelayed     uint64 `json:"messages_delayed,omitzero"`
+	MessageBytesDelayed int64  `json:"message_bytes_delayed,omitzero"`
+
 	Consumers           int     `json:"consumers"`
 	ConsumerCapacity    float64 `json:"consumer_capacity"`
 	ConsumerUtilisation float64 `json:"consumer_utilisation"` // the older name of the same
@@ -110,9 +114,10 @@ func (s *Server) queueObject(q *broker.Queue) queueObject {
 		Name: q.Name(), VHost: q.VHost().Name(), Node: s.broker.NodeName(), Type: q.Type(), State: "running",
 		Durable: q.Durable(), AutoDelete: q.AutoDelete(), Exclusive: q.Exclusive(), Arguments: table(q.Arguments()),
 
-		depths:       depthsOf(st.Ready, st.Unacked, rates),
-		MessageBytes: st.ReadyBytes + st.UnackedBytes, MessageBytesReady: st.ReadyBytes, MessageBytesUnacknowledged: st.UnackedBytes,
-		Memory: st.MemoryBytes,
+		depths:       depthsOf(&st, rates),
+		MessageBytes: st.Bytes(), MessageBytesReady: st.ReadyBytes, MessageBytesUnacknowledged: st.UnackedBytes,
+		Memory:          st.MemoryBytes,
+		MessagesDelayed: uint64(st.Delayed), MessageBytesDelayed: st.DelayedBytes,
 
 		IdleSince: timestamp(idleSince(changed, s.broker.Now())),
 		Consumers: st.Consumers,
@@ -125,7 +130,7 @@ func (s *Server) queueObject(q *broker.Queue) queueObject {
 	} else {
 		o.classicQueue = new(classicQueue)
 	}
-	if st.Ready+st.Unacked > 0 {
+	if st.Messages() > 0 {
 		o.showMessages(q, &st)
 	}
 	if st.Consumers > 0 {
@@ -136,16 +141,16 @@ func (s *Server) queueObject(q *broker.Queue) queueObject {
 
 // showMessages adds what is known of a queue that is not empty: where its messages are, and how old.
 func (o *queueObject) showMessages(q *broker.Queue, st *queue.Stats) {
-	all := st.Ready + st.Unacked
+	all := st.Messages()
 	resident := min(q.Resident(), all) // of a moment later
 	o.MessagesRAM = uint64(resident)
 	o.MessageBytesRAM = int64(float64(o.MessageBytes) * float64(resident) / float64(all))
 	if o.classicQueue == nil {
 		return
 	}
-	// What consumers hold stays in memory, so the rest of what is there is ready.
+	// What consumers hold stays in memory, so the rest of what is there is ready, or waits to be.
 	unacked := min(st.Unacked, resident)
-	o.MessagesUnacknowledgedRAM, o.MessagesReadyRAM = uint64(unacked), uint64(resident-unacked)
+	o.MessagesUnacknowledgedRAM, o.MessagesReadyRAM = uint64(unacked), uint64(min(st.Ready, resident-unacked))
 	o.MessagesPagedOut, o.MessageBytesPagedOut = uint64(all-resident), o.MessageBytes-o.MessageBytesRAM
 	if seconds, ok := q.HeadTimestamp(); ok {
 		o.HeadMessageTimestamp = &seconds

@@ -71,7 +71,7 @@ func (s *Server) vhostObject(vh *broker.VHost, t *tally) vhostObject {
 	}
 	if len(t.queued) > 0 {
 		st := t.stats()
-		o.depths = new(depthsOf(st.Ready, st.Unacked, r))
+		o.depths = new(depthsOf(&st, r))
 	}
 	if t.receivedBytes > 0 {
 		o.traffic = &traffic{

@@ -2,16 +2,19 @@ package queue
 
 import "github.com/warren-mq/warren/amqp"
 
-// Purge drops what is ready and returns how many messages that were. What consumers hold stays unacked.
+// Purge drops what is ready or waits to be, and returns how many messages that were. What consumers hold stays unacked.
 func (q *Queue) Purge(_ *Effects) (ready int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.mu.closed {
 		return 0
 	}
+	for _, w := range q.mu.waiting.heap {
+		q.forgetLocked(w.seq)
+	}
 	q.mu.lanes.each(q.purgeLocked)
-	ready = q.mu.ready
-	q.mu.ready, q.mu.readyBytes = 0, 0
+	ready = q.mu.ready + q.mu.waiting.len()
+	q.mu.ready, q.mu.readyBytes, q.mu.waiting = 0, 0, waiting{}
 	return ready
 }
 
@@ -27,8 +30,8 @@ func (q *Queue) purgeLocked(l *lane) {
 }
 
 // Delete closes the queue and drops its messages, the unacked ones too, unless a condition holds it: ifEmpty while
-// messages are ready, ifUnused while there are consumers (406, in this order of checks). Both conditions are
-// refused by quorum queues (540). It returns how many messages were ready. The check and the closing are one step:
+// messages are ready or wait to be, ifUnused while there are consumers (406, in this order of checks). Both conditions are
+// refused by quorum queues (540). It returns how many messages were ready or waited. The check and the closing are one step:
 // a refused Delete changes nothing.
 //
 // To delete again what was deleted meanwhile is no error. fx.Cancelled gets its subscriptions; fx.Deleted is not set,
@@ -42,12 +45,12 @@ func (q *Queue) Delete(ifUnused, ifEmpty bool, fx *Effects) (ready int, err erro
 	switch {
 	case q.mu.closed:
 		return 0, nil
-	case ifEmpty && q.mu.ready > 0:
+	case ifEmpty && q.mu.ready+q.mu.waiting.len() > 0:
 		return 0, amqp.Errorf(amqp.PreconditionFailed, "%s not empty", q.resource())
 	case ifUnused && len(q.mu.subscriptions) > 0:
 		return 0, amqp.Errorf(amqp.PreconditionFailed, "%s in use", q.resource())
 	}
-	ready = q.mu.ready
+	ready = q.mu.ready + q.mu.waiting.len()
 	q.closeLocked(fx)
 	return ready, nil
 }
@@ -78,7 +81,7 @@ func (q *Queue) closeLocked(fx *Effects) {
 	q.mu.subscriptions, q.mu.exclusive, q.mu.active = nil, nil, nil
 	q.mu.ready, q.mu.unacked = 0, 0
 	q.mu.readyBytes, q.mu.unackedBytes = 0, 0
-	q.mu.dying, q.mu.expiring = nil, false
+	q.mu.dying, q.mu.expiring, q.mu.waiting = nil, false, waiting{}
 	if q.mu.arrival != nil {
 		close(q.mu.arrival)
 		q.mu.arrival = nil

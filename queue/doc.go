@@ -16,6 +16,9 @@
 // that a message returns to its old position (RabbitMQ 3.10.8 behaviour of classic queues). It follows that
 // 'redelivered' needs no bit: it is true of what comes from the heap and of nothing else.
 //
+// In a queue with a retry ladder, what was given back first waits for its time, in another heap: it counts in the queue
+// and is neither ready nor unacked. Its time and the number of its returns are noted in the log.
+//
 // A queue with priorities has such a log for each priority in use; the highest with something ready is served first.
 // Quorum queues differ: what was given back is served in the order of its return, or has moved to the end.
 //

@@ -41,7 +41,7 @@ func (q *Queue) wakeLocked(at int64, fx *Effects) {
 	}
 }
 
-// Tick does what is due: it drops what has expired, and closes a queue that was unused for the time of its x-expires;
+// Tick does what is due: it drops what has expired, makes ready what has waited for its time, and closes a queue that was unused for the time of its x-expires;
 // fx.Deleted says so then.
 func (q *Queue) Tick(now int64, fx *Effects) {
 	q.mu.Lock()
@@ -59,17 +59,13 @@ func (q *Queue) Tick(now int64, fx *Effects) {
 		}
 		q.wakeLocked(end, fx)
 	}
-	if q.mu.expiring {
+	if q.mu.waiting.len() > 0 {
+		q.dueLocked(now, dueSlice, fx)
+		q.deliverLocked(now, fx)
+	} else if q.mu.expiring {
 		q.expireLocked(now, fx)
 	}
 	fx.done()
-}
-
-// Expiring says that a message may expire, so that a queue which was just recovered wants a Tick.
-func (q *Queue) Expiring() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.mu.expiring
 }
 
 // Used tells that a client has declared the queue, which restarts the time of its x-expires.

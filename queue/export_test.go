@@ -1,6 +1,10 @@
 package queue
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/warren-mq/warren/amqp"
+)
 
 // Check returns an error if the queue breaks one of its invariants. It counts everything anew.
 func (q *Queue) Check() error {
@@ -14,15 +18,18 @@ func (q *Queue) Check() error {
 
 func (q *Queue) checkMessagesLocked() error {
 	if q.mu.closed {
-		if q.mu.ready != 0 || q.mu.unacked != 0 || len(q.mu.subscriptions) != 0 {
-			return fmt.Errorf("closed, but %d ready, %d unacked, %d subscriptions",
-				q.mu.ready, q.mu.unacked, len(q.mu.subscriptions))
+		if q.mu.ready != 0 || q.mu.unacked != 0 || q.mu.waiting.len() != 0 || len(q.mu.subscriptions) != 0 {
+			return fmt.Errorf("closed, but %d ready, %d unacked, %d waiting, %d subscriptions",
+				q.mu.ready, q.mu.unacked, q.mu.waiting.len(), len(q.mu.subscriptions))
 		}
 		return nil
 	}
+	waits, err := q.checkWaitingLocked()
+	if err != nil {
+		return err
+	}
 	ready, unacked := 0, 0
 	var readyBytes, unackedBytes int64
-	var err error
 	q.mu.lanes.each(func(l *lane) {
 		if err != nil {
 			return
@@ -35,7 +42,7 @@ func (q *Queue) checkMessagesLocked() error {
 		for seq := l.log.First(); seq < l.log.Next(); seq++ {
 			rec, ok := l.log.At(seq)
 			switch {
-			case !ok:
+			case !ok, waits[seq|uint64(l.priority)<<seqBits]:
 			case seq >= l.cursor || isBack[seq]:
 				laneReady++
 				readyBytes += bodySize(rec)
@@ -68,6 +75,31 @@ func (q *Queue) checkMessagesLocked() error {
 	return nil
 }
 
+// checkWaitingLocked returns what waits.
+func (q *Queue) checkWaitingLocked() (map[uint64]bool, error) {
+	w := &q.mu.waiting
+	waits, bytes := map[uint64]bool{}, int64(0)
+	for i, e := range w.heap {
+		l, at := q.mu.lanes.of(e.seq)
+		rec, ok := l.log.At(at)
+		_, notBefore := l.log.Noted(at)
+		switch {
+		case !ok || waits[e.seq] || at >= l.cursor || bodySize(rec) != e.size:
+			return nil, fmt.Errorf("%d waits and is gone, there twice, beyond the cursor or of another size", e.seq)
+		case i > 0 && e.before(w.heap[(i-1)/2]):
+			return nil, fmt.Errorf("%d waits out of order", e.seq)
+		case notBefore < e.at:
+			return nil, fmt.Errorf("%d waits until %d, its note says %d", e.seq, e.at, notBefore)
+		}
+		waits[e.seq] = true
+		bytes += e.size
+	}
+	if bytes != w.bytes || w.len() > 0 && (q.mu.wakeAt == 0 || q.mu.wakeAt > w.heap[0].at) {
+		return nil, fmt.Errorf("%d bytes wait, counted %d; a Tick was asked for %d", bytes, w.bytes, q.mu.wakeAt)
+	}
+	return waits, nil
+}
+
 // checkReturnedLocked returns what of a lane was given back and is ready.
 func (q *Queue) checkReturnedLocked(l *lane) (map[uint64]bool, error) {
 	var back returned
@@ -76,7 +108,7 @@ func (q *Queue) checkReturnedLocked(l *lane) (map[uint64]bool, error) {
 	isBack := map[uint64]bool{}
 	for last := uint64(0); back.len() > 0; back.pop() {
 		seq := back.lowest()
-		if isBack[seq] || seq < last && !q.rules.countReturns || seq >= l.cursor || !l.log.Live(seq) {
+		if isBack[seq] || seq < last && !q.rules.returnOrder || seq >= l.cursor || !l.log.Live(seq) {
 			return nil, fmt.Errorf("returned: %d is there twice, out of order, beyond the cursor or gone", seq)
 		}
 		isBack[seq], last = true, seq
@@ -137,3 +169,14 @@ func EncodeRecord(m *Message) []byte {
 func DecodeRecord(rec []byte, m *Message) bool { return decodeRecord(rec, m) }
 
 func BodySize(rec []byte) int64 { return bodySize(rec) }
+
+// RetryDelays are the steps of a ladder, RetryDelay what one return costs.
+func RetryDelays(args amqp.Table) []int64 {
+	r, _ := retryOf(args)
+	return r.steps
+}
+
+func RetryDelay(args amqp.Table, seq uint64, count int64) int64 {
+	r, _ := retryOf(args)
+	return r.delay(seq, count, true)
+}

@@ -8,7 +8,7 @@ import "github.com/warren-mq/warren/amqp"
 func (q *Queue) HeadTimestamp() (seconds uint64, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.mu.closed || q.mu.ready+q.mu.unacked == 0 {
+	if q.mu.closed || q.mu.ready+q.mu.unacked+q.mu.waiting.len() == 0 {
 		return 0, false
 	}
 	q.mu.lanes.each(func(l *lane) {

@@ -24,15 +24,22 @@ func (q *Queue) publishLimitedLocked(now int64, msgs []Message, idx []int32, fx 
 // wouldExceedLocked says whether the queue is too full for m. That somebody could take it at once is not considered
 // (RabbitMQ 3.10.8 behaviour).
 func (q *Queue) wouldExceedLocked(m *Message) bool {
-	return int64(q.mu.ready)+1 > q.rules.maxLength || q.mu.readyBytes+int64(len(m.Body)) > q.rules.maxBytes
+	w := &q.mu.waiting
+	return int64(q.mu.ready+w.len())+1 > q.rules.maxLength || q.mu.readyBytes+w.bytes+int64(len(m.Body)) > q.rules.maxBytes
 }
 
-// dropExcessLocked drops from the head what the queue holds beyond its limits. Only what is ready counts.
+// dropExcessLocked drops from the head what the queue holds beyond its limits. What is ready counts, and what waits to
+// be: that came first and is dropped first, as what was given back is lost first (RabbitMQ 3.10.8 behaviour).
 func (q *Queue) dropExcessLocked(fx *Effects) {
 	if q.rules.overflow != dropHead {
 		return
 	}
-	for int64(q.mu.ready) > q.rules.maxLength || q.mu.readyBytes > q.rules.maxBytes {
+	w := &q.mu.waiting
+	for int64(q.mu.ready+w.len()) > q.rules.maxLength || q.mu.readyBytes+w.bytes > q.rules.maxBytes {
+		if w.len() > 0 {
+			q.dropWaitingLocked(fx)
+			continue
+		}
 		if !q.headLocked(&fx.delivery, &fx.message) {
 			return // Ready goes on
 		}

@@ -61,6 +61,8 @@ type Queue struct {
 		exclusive     *Subscription   // the exclusive consumer, if there is one
 		active        *Subscription   // of x-single-active-consumer: the only one that may be in a ring
 
+		waiting waiting // what was given back and may not be delivered before its time
+
 		// dying are dead messages that are not in memory, and so wait for Ready to be dead-lettered, in that order.
 		dying   []dying
 		arrival chan struct{} // closed by Ready, for those who wait in Get; nil if nobody does
@@ -75,7 +77,7 @@ type Queue struct {
 
 // New makes a queue that keeps its messages in logs given by newLog: one for each priority in use, asked for when the
 // first message of that priority comes, with the queue's lock held. found are the priorities beside 0 that have a log
-// from before; what is in these and in the log of priority 0 is ready. The configuration has passed CheckArguments.
+// from before; what is in these and in the log of priority 0 is ready, or waits until Recovered is called. The configuration has passed CheckArguments.
 // Exclusive queues are transient whatever was asked (RabbitMQ 3.10.8 behaviour).
 func New(c Config, newLog func(priority uint8) Log, found ...uint8) *Queue {
 	q := &Queue{
@@ -97,12 +99,16 @@ func New(c Config, newLog func(priority uint8) Log, found ...uint8) *Queue {
 		}
 	}
 	lanes.each(func(l *lane) {
+		if q.rules.retries {
+			q.findWaitingLocked(l)
+		}
 		if l.ready > 0 && lanes.others != nil {
 			lanes.busy[l.priority/64] |= 1 << (l.priority % 64)
 		}
 		q.mu.ready += l.ready
 		q.mu.readyBytes += l.log.LiveBytes()
 	})
+	q.mu.readyBytes = max(q.mu.readyBytes-q.mu.waiting.bytes, 0)
 	q.mu.expiring = q.mu.ready > 0
 	return q
 }

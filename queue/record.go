@@ -150,5 +150,16 @@ func bodySize(rec []byte) int64 {
 	return int64(binary.BigEndian.Uint32(rec[7:]))
 }
 
+// expiryOf returns when a whole record expires, 0 for never.
+func expiryOf(rec []byte) int64 {
+	if !mayExpire(rec) {
+		return 0
+	}
+	if rec[0]&flagWide == 0 {
+		return int64(binary.BigEndian.Uint64(rec[narrowHeader:]))
+	}
+	return int64(binary.BigEndian.Uint64(rec[wideHeader:]))
+}
+
 // mayExpire reports whether a whole record has a time of expiry.
 func mayExpire(rec []byte) bool { return rec[0]&flagExpires != 0 }

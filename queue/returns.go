@@ -7,17 +7,23 @@ import (
 	"github.com/warren-mq/warren/amqp"
 )
 
-// countReturnLocked counts that a message of a quorum queue came back, and notes it with the record. False means that
-// this was once too often for the queue's delivery limit, and that the message is gone.
-func (q *Queue) countReturnLocked(seq uint64, fx *Effects) bool {
+// countReturnLocked counts that a message came back, and notes it with the record. It returns until when the message has
+// to wait, 0 if it has not. False means that this was once too often for the queue's delivery limit, and that the message
+// is gone.
+func (q *Queue) countReturnLocked(now int64, seq uint64, failed bool, fx *Effects) (until int64, ok bool) {
 	l, at := q.mu.lanes.of(seq)
 	n, _ := l.log.Noted(at)
 	if n++; q.rules.hasDeliveryLimit && n > q.rules.deliveryLimit {
 		q.dieLocked(seq, DeliveryLimit, fx)
-		return false
+		return 0, false
 	}
-	l.log.Note(at, n, 0)
-	return true
+	if q.rules.retries {
+		if d := q.rules.retry.delay(seq, n, failed); d > 0 {
+			until = now + d
+		}
+	}
+	l.log.Note(at, n, until)
+	return until, true
 }
 
 // moveToTailLocked moves an unacked message behind all others, where a quorum queue without a delivery limit puts what

@@ -22,8 +22,13 @@ type rules struct {
 	priorities                 bool
 	maxPriority                uint8
 	singleActive, countReturns bool
+	returnOrder                bool // what was given back is served in the order of its return
 	hasDeliveryLimit           bool
 	deliveryLimit              int64 // returns that a message survives; a negative one is no message's (3.10.8)
+
+	retries      bool // what is given back waits
+	retry        retry
+	longestRetry int64
 }
 
 // Values of x-overflow.
@@ -41,6 +46,7 @@ func rulesOf(k kind, args amqp.Table) rules {
 		maxLength:    integer(args, "x-max-length", math.MaxInt64),
 		maxBytes:     integer(args, "x-max-length-bytes", math.MaxInt64),
 		countReturns: k == kindQuorum,
+		returnOrder:  k == kindQuorum,
 	}
 	r.limited = r.maxLength != math.MaxInt64 || r.maxBytes != math.MaxInt64
 	if r.overflow, _ = text(args, "x-overflow"); r.overflow != rejectPublish && r.overflow != rejectPublishDLX {
@@ -53,6 +59,9 @@ func rulesOf(k kind, args amqp.Table) rules {
 	if k == kindQuorum {
 		r.deliveryLimit = integer(args, "x-delivery-limit", math.MinInt64)
 		r.hasDeliveryLimit = r.deliveryLimit != math.MinInt64
+	}
+	r.setRetry(args)
+	if k == kindQuorum {
 		if r.overflow == rejectPublishDLX {
 			r.overflow = dropHead // quorum queues do not know it and fall back (RabbitMQ 3.10.8 behaviour)
 		}
@@ -62,6 +71,17 @@ func rulesOf(k kind, args amqp.Table) rules {
 		r.priorities, r.maxPriority = true, uint8(n)
 	}
 	return r
+}
+
+// setRetry reads the retry ladder, if there is one. Its end is a delivery limit.
+func (r *rules) setRetry(args amqp.Table) {
+	if r.retry, r.retries = retryOf(args); !r.retries {
+		return
+	}
+	r.countReturns, r.longestRetry = true, r.retry.longest()
+	if steps := int64(len(r.retry.steps)); steps > 0 && (!r.hasDeliveryLimit || steps < r.deliveryLimit) {
+		r.hasDeliveryLimit, r.deliveryLimit = true, steps
+	}
 }
 
 func integer(args amqp.Table, name string, none int64) int64 {

@@ -6,6 +6,7 @@ type Settlement struct {
 	Acked    []uint64
 	Rejected []uint64 // not to be delivered again: dropped or dead-lettered
 	Requeued []uint64 // given back by the client
+	Failed   []int    // places in Requeued, rising, of what was given back by basic.reject
 	Returned []uint64 // given back since the channel ended
 
 	// Resume are subscriptions of this queue that can take messages again.
@@ -16,7 +17,7 @@ type Settlement struct {
 func (s *Settlement) Reset() {
 	clear(s.Resume)
 	s.Acked, s.Rejected, s.Requeued = s.Acked[:0], s.Rejected[:0], s.Requeued[:0]
-	s.Returned, s.Resume = s.Returned[:0], s.Resume[:0]
+	s.Failed, s.Returned, s.Resume = s.Failed[:0], s.Returned[:0], s.Resume[:0]
 }
 
 // Settle applies a settlement, then delivers what is ready to whoever can take it. After the queue was deleted it
@@ -30,8 +31,8 @@ func (q *Queue) Settle(now int64, s *Settlement, fx *Effects) {
 	q.mu.counters.Ack += uint64(len(s.Acked))
 	q.settledLocked(s.Acked, "", fx)
 	q.settledLocked(s.Rejected, Rejected, fx)
-	q.requeueLocked(s.Requeued, q.rules.countReturns && !q.rules.hasDeliveryLimit, fx)
-	q.requeueLocked(s.Returned, false, fx)
+	q.requeueLocked(now, s, fx)
+	q.returnLocked(now, s.Returned, fx)
 	if q.rules.limited {
 		// Before anybody gets them: what came back above the limit is lost first (RabbitMQ 3.10.8 behaviour).
 		q.dropExcessLocked(fx)
@@ -61,30 +62,50 @@ func (q *Queue) settledLocked(seqs []uint64, reason string, fx *Effects) {
 	}
 }
 
-// requeueLocked makes unacked messages ready again: at their old position, or with toTail behind all others.
-func (q *Queue) requeueLocked(seqs []uint64, toTail bool, fx *Effects) {
-	for _, seq := range seqs {
-		l, at := q.mu.lanes.of(seq)
-		if !l.log.Live(at) {
-			continue
+// requeueLocked takes back what clients gave back: to its old position or, in a quorum queue without a limit, behind all
+// others (RabbitMQ 3.10.8 behaviour).
+func (q *Queue) requeueLocked(now int64, s *Settlement, fx *Effects) {
+	toTail := q.rules.returnOrder && !q.rules.hasDeliveryLimit
+	failed := s.Failed
+	for i, seq := range s.Requeued {
+		hasFailed := len(failed) > 0 && failed[0] == i
+		if hasFailed {
+			failed = failed[1:]
 		}
-		size := l.bodySize(at)
-		q.unackedLocked(size)
-		if q.rules.countReturns && !q.countReturnLocked(seq, fx) {
-			continue
-		}
-		rec, ok := l.log.At(at)
-		if !ok || mayExpire(rec) {
-			q.mu.expiring = true
-		}
-		switch {
-		case toTail && ok:
-			seq = q.moveToTailLocked(seq, rec)
-		case q.rules.countReturns:
-			l.returned.pushLast(at)
-		default:
-			l.returned.push(at)
-		}
-		q.readyLocked(seq, size)
+		q.takeBackLocked(now, seq, hasFailed, toTail, fx)
 	}
+}
+
+// returnLocked takes back what came back since its channel ended.
+func (q *Queue) returnLocked(now int64, seqs []uint64, fx *Effects) {
+	for _, seq := range seqs {
+		q.takeBackLocked(now, seq, true, false, fx)
+	}
+}
+
+// takeBackLocked makes an unacked message ready again, or lets it wait until it is.
+func (q *Queue) takeBackLocked(now int64, seq uint64, failed, toTail bool, fx *Effects) {
+	l, at := q.mu.lanes.of(seq)
+	if !l.log.Live(at) {
+		return
+	}
+	size := l.bodySize(at)
+	q.unackedLocked(size)
+	if q.rules.countReturns {
+		until, ok := q.countReturnLocked(now, seq, failed, fx)
+		if !ok {
+			return
+		}
+		if until > now {
+			q.waitLocked(seq, until, size, fx)
+			return
+		}
+	}
+	rec, ok := l.log.At(at)
+	if ok && toTail {
+		q.mu.expiring = q.mu.expiring || mayExpire(rec)
+		q.readyLocked(q.moveToTailLocked(seq, rec), size)
+		return
+	}
+	q.backLocked(seq, size, !ok || mayExpire(rec))
 }

@@ -5,6 +5,8 @@ package queue
 type Stats struct {
 	Ready, Unacked           int
 	ReadyBytes, UnackedBytes int64 // bodies only
+	Delayed                  int   // messages that wait to be ready again
+	DelayedBytes             int64
 	Consumers                int
 	MemoryBytes              int64 // what the log takes
 
@@ -18,6 +20,12 @@ type Stats struct {
 	Ack          uint64
 }
 
+// Messages is how many messages are in the queue, whatever their state.
+func (s *Stats) Messages() int { return s.Ready + s.Unacked + s.Delayed }
+
+// Bytes is the size of their bodies.
+func (s *Stats) Bytes() int64 { return s.ReadyBytes + s.UnackedBytes + s.DelayedBytes }
+
 // Stats returns the figures, all of the same moment.
 func (q *Queue) Stats() Stats {
 	q.mu.Lock()
@@ -25,6 +33,7 @@ func (q *Queue) Stats() Stats {
 	s := q.mu.counters
 	s.Ready, s.ReadyBytes = q.mu.ready, q.mu.readyBytes
 	s.Unacked, s.UnackedBytes = q.mu.unacked, q.mu.unackedBytes
+	s.Delayed, s.DelayedBytes = q.mu.waiting.len(), q.mu.waiting.bytes
 	s.Consumers = len(q.mu.subscriptions)
 	q.mu.lanes.each(func(l *lane) { s.MemoryBytes += l.log.Bytes() })
 	return s

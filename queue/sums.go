@@ -6,6 +6,8 @@ func (s *Stats) Add(o Stats) {
 	s.Unacked += o.Unacked
 	s.ReadyBytes += o.ReadyBytes
 	s.UnackedBytes += o.UnackedBytes
+	s.Delayed += o.Delayed
+	s.DelayedBytes += o.DelayedBytes
 	s.Consumers += o.Consumers
 	s.MemoryBytes += o.MemoryBytes
 
@@ -22,5 +24,6 @@ func (s *Stats) Add(o Stats) {
 // Counters returns the figures that never go down; the others are 0.
 func (s Stats) Counters() Stats {
 	s.Ready, s.Unacked, s.ReadyBytes, s.UnackedBytes, s.Consumers, s.MemoryBytes = 0, 0, 0, 0, 0, 0
+	s.Delayed, s.DelayedBytes = 0, 0
 	return s
 }

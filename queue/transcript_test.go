@@ -98,7 +98,7 @@ func (p *player) command(words []string) string {
 		p.queue.Cancel(p.now, p.clients[args[0]].sub, &p.fx)
 	case "publish":
 		p.publish(args)
-	case "ack", "reject", "requeue", "return":
+	case "ack", "reject", "requeue", "fail", "return":
 		result = p.settle(command, args)
 	case "get":
 		result = p.get(args)
@@ -127,7 +127,7 @@ func (p *player) newQueue(args []string) {
 		if !ok {
 			continue
 		}
-		var v any = value
+		var v any = strings.ReplaceAll(value, "_", " ")
 		if n, err := strconv.Atoi(value); err == nil {
 			v = int64(n)
 		} else if value == "true" {
@@ -196,13 +196,16 @@ func (p *player) resume(args []string) {
 	p.queue.Resume(p.now, c.sub, &p.fx)
 }
 
-// settle takes bodies, whoever has them.
+// settle takes bodies, whoever has them. To fail is to be requeued by basic.reject.
 func (p *player) settle(command string, bodies []string) string {
 	var s queue.Settlement
-	list := map[string]*[]uint64{"ack": &s.Acked, "reject": &s.Rejected, "requeue": &s.Requeued, "return": &s.Returned}[command]
+	list := map[string]*[]uint64{"ack": &s.Acked, "reject": &s.Rejected, "requeue": &s.Requeued, "fail": &s.Requeued, "return": &s.Returned}[command]
 	for _, body := range bodies {
 		for _, c := range p.clients {
 			if seq, ok := c.settle(body); ok {
+				if command == "fail" {
+					s.Failed = append(s.Failed, len(*list))
+				}
 				*list = append(*list, seq)
 				if c.resumes() {
 					s.Resume = append(s.Resume, c.sub)

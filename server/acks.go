@@ -12,6 +12,7 @@ const (
 	acked outcome = iota
 	rejected
 	requeued
+	failed   // requeued by basic.reject
 	returned // not by the client: its channel has ended
 )
 
@@ -70,6 +71,10 @@ func (c *conn) note(d delivery, what outcome) {
 		k.ch.stats.Acked++
 	case rejected:
 		s.Rejected = append(s.Rejected, d.seq)
+		c.givenBack = true
+	case failed:
+		s.Failed = append(s.Failed, len(s.Requeued))
+		s.Requeued = append(s.Requeued, d.seq)
 		c.givenBack = true
 	case requeued:
 		s.Requeued = append(s.Requeued, d.seq)

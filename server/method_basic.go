@@ -164,9 +164,9 @@ func (ch *channel) getter(q *broker.Queue) *consumer {
 
 // handleAck takes basic.ack, basic.nack and basic.reject. What they mean to the queues is settled with the batch.
 func (ch *channel) handleAck(id amqp.MethodID, args []byte) error {
-	what := func(requeue bool) outcome {
+	what := func(requeue bool, back outcome) outcome {
 		if requeue {
-			return requeued
+			return back
 		}
 		return rejected
 	}
@@ -182,13 +182,13 @@ func (ch *channel) handleAck(id amqp.MethodID, args []byte) error {
 		if err := m.Decode(args); err != nil {
 			return err
 		}
-		return ch.settleDeliveries(m.DeliveryTag, m.Multiple, what(m.Requeue))
+		return ch.settleDeliveries(m.DeliveryTag, m.Multiple, what(m.Requeue, requeued))
 	}
 	var m amqp.BasicReject
 	if err := m.Decode(args); err != nil {
 		return err
 	}
-	return ch.settleDeliveries(m.DeliveryTag, false, what(m.Requeue))
+	return ch.settleDeliveries(m.DeliveryTag, false, what(m.Requeue, failed))
 }
 
 // recover returns all unacknowledged deliveries of the channel to their queues. Its answer comes before what is then
