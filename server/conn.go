@@ -40,6 +40,7 @@ type conn struct {
 	session  *broker.Session
 	pub      *broker.Publisher
 	fx       broker.Effects
+	brake    brake
 	lastUsed *channel   // the channel of the last frame, mostly that of the next
 	pubs     []*channel // those with publishes in the batch
 	partial  []*channel // those whose content has begun
@@ -79,6 +80,8 @@ type conn struct {
 	cut       chan struct{} // closed with the socket
 	cutOnce   sync.Once
 
+	resumed broker.Effects // of resumeParked; belongs to whoever writes
+
 	mu       sync.Mutex          // guards what the management API reads beside the reader
 	channels map[uint16]*channel // changed by the reader under mu
 	beats    *time.Timer         // sends heartbeats and looks for the client's; nil once stopped
@@ -115,6 +118,7 @@ func newConn(s *Server, n net.Conn) *conn {
 	c.log = s.log
 	c.frames = amqp.NewReader(c.received.reader(n), minFrameMax)
 	c.out = newOutbox(n)
+	c.out.writeNow = writeNow(n)
 	c.out.resume = c.resumeParked
 	c.out.failed = c.writeFailed
 	return c
@@ -233,8 +237,21 @@ func (c *conn) endBatch() {
 	c.settle()
 	c.releaseBodies()
 	c.keepPartial()
-	c.fx.Run()
-	c.out.wake()
+	c.push()
+}
+
+// push writes what the batch has brought to clients.
+func (c *conn) push() {
+	c.brake.used = false
+	for _, to := range c.fx.Wake {
+		if k, ok := to.(*consumer); ok {
+			k.ch.conn.out.push(&c.brake)
+		} else {
+			to.Wake()
+		}
+	}
+	c.fx.Reset()
+	c.out.push(&c.brake)
 }
 
 // keepPartial makes contents that are not complete independent of the read buffer.
@@ -358,8 +375,7 @@ func (c *conn) releaseHeld() error {
 	}
 	held, frames := c.held, c.heldFrames
 	c.held, c.heldFrames = c.held[:0], 0
-	c.fx.Run()
-	c.out.wake()
+	c.push()
 	switch err := c.srv.broker.WaitDurable(c.heldCommit, c.forced); {
 	case errors.Is(err, broker.ErrStopped):
 		return c.force.Load()
@@ -381,16 +397,16 @@ func (c *conn) releaseHeldAtEnd() {
 	}
 }
 
-// resumeParked is called by the writer once it has taken what was in the outbox.
+// resumeParked is called by whoever writes once it has taken what was in the outbox.
 func (c *conn) resumeParked(parked []*consumer) {
-	var fx broker.Effects
+	fx := &c.resumed
 	now := c.now()
 	c.srv.broker.Enter()
 	for _, k := range parked {
 		c.out.mu.Lock()
 		k.parked = false
 		c.out.mu.Unlock()
-		k.queue.Resume(now, k.subscription, &fx)
+		k.queue.Resume(now, k.subscription, fx)
 	}
 	c.srv.broker.Leave()
 	fx.Run()

@@ -37,6 +37,8 @@ type outbox struct {
 	// failed is called once, unlocked, when the socket does not take any more.
 	failed func(error)
 	run    func() // o.write, made once
+	// writeNow writes what the socket takes without waiting; nil if there is no such way.
+	writeNow func([]byte) (int, error)
 
 	sent atomic.Uint64 // bytes that the socket took
 
@@ -49,7 +51,9 @@ type outbox struct {
 	// by mu.
 	confirmEnd     int
 	confirmChannel uint16
-	writing        bool        // a writer runs; guarded by mu
+	writing        bool        // a writer runs, or a reader that pushes; guarded by mu
+	slow           bool        // the client has not taken what was written within a brake's time; guarded by mu
+	braked         []*brake    // readers that wait for the end of writing; guarded by mu
 	closed         bool        // nothing is written any more; guarded by mu
 	parked         []*consumer // refused because the outbox was full; guarded by mu
 	interrupted    bool        // the reader waits no more; guarded by mu
@@ -57,6 +61,10 @@ type outbox struct {
 	readerWaits    bool        // for room; guarded by mu
 	drained        sync.Cond   // signalled when buf was taken or the writer ended; its lock is mu
 	frames         uint64      // appended; guarded by mu
+
+	// These belong to whoever has set writing:
+	left    unwritten   // by a push, for the writer that it starts
+	resumed []*consumer // memory for the next parked
 }
 
 func newOutbox(socket net.Conn) *outbox {
@@ -139,34 +147,59 @@ func (o *outbox) wake() {
 
 // write takes what is in the outbox to the socket until it is empty.
 func (o *outbox) write() {
+	o.finish()
 	for {
 		o.mu.Lock()
 		if len(o.buf) == 0 || o.closed {
-			o.writing = false
 			out, owner := o.take()
 			recycle(owner, out)
-			o.drained.Broadcast()
+			o.endWriting()
 			o.mu.Unlock()
 			return
 		}
-		out, owner := o.take()
-		parked := o.parked
-		o.parked = nil
-		o.drained.Broadcast()
-		o.mu.Unlock()
-
-		if len(parked) > 0 {
-			o.resume(parked)
-		}
+		out, owner := o.next()
 		err := o.writeAll(out)
 		recycle(owner, out)
-		if err != nil {
-			o.mu.Lock()
-			o.closed = true
-			o.mu.Unlock()
-			o.failed(err)
-		}
+		o.check(err)
 	}
+}
+
+// next takes what is to be written, unlocks the outbox and gives consumers their credit back that were refused for
+// lack of room. o.mu is held, and writing set.
+func (o *outbox) next() (out []byte, owner *outBuffer) {
+	out, owner = o.take()
+	parked := o.parked
+	o.parked = o.resumed[:0]
+	o.drained.Broadcast()
+	o.mu.Unlock()
+	if len(parked) > 0 {
+		o.resume(parked)
+		clear(parked)
+	}
+	o.resumed = parked
+	return out, owner
+}
+
+// endWriting notes that nobody writes any more. o.mu is held.
+func (o *outbox) endWriting() {
+	o.writing, o.slow = false, false
+	for i, b := range o.braked {
+		b.release()
+		o.braked[i] = nil
+	}
+	o.braked = o.braked[:0]
+	o.drained.Broadcast()
+}
+
+// check closes the outbox of a client that takes no more.
+func (o *outbox) check(err error) {
+	if err == nil {
+		return
+	}
+	o.mu.Lock()
+	o.closed = true
+	o.mu.Unlock()
+	o.failed(err)
 }
 
 // writeAll writes to the socket and counts what it takes.
