@@ -2,11 +2,26 @@ package storage
 
 // storedChunk names a chunk in Badger and what its value must hold.
 type storedChunk struct {
-	log          LogID
-	first        uint64
-	count        int
-	kept         []uint64
-	parts, bytes int
+	log         LogID
+	first       uint64
+	count       int
+	kept        []uint64
+	part, parts int
+	bytes       int
+}
+
+func (c *durableChunk) asStored() storedChunk {
+	return storedChunk{log: c.log.id, first: c.first, count: c.count, kept: c.kept, part: c.part, parts: c.parts, bytes: c.bytes}
+}
+
+// readChunk reads a chunk's value, appended to buf, which is empty, and calls visit with its records.
+func (s *Store) readChunk(buf []byte, c *storedChunk, visit func(seq uint64, record []byte)) (value []byte, err error) {
+	value, err = s.readValue(buf, prefixChunk, c.log, c.first, c.part, c.parts, c.bytes)
+	if err != nil {
+		return value, err
+	}
+	key := chunkKey(prefixChunk, c.log, c.first, c.part)
+	return value, decodeValue(value, key, c.kept, func(i int, record []byte) { visit(c.first+uint64(i), record) })
 }
 
 // Check reads every chunk that is in Badger and calls report for each that cannot be read, with the sequence numbers
@@ -14,12 +29,9 @@ type storedChunk struct {
 func (s *Store) Check(report func(log LogID, from, to uint64, err error)) (chunks int) {
 	var buf []byte
 	for _, c := range s.storedChunks() {
-		key := chunkKey(prefixChunk, c.log, c.first, 0)
-		value, err := s.readValue(buf[:0], prefixChunk, c.log, c.first, c.parts, c.bytes)
-		if buf = value; err == nil {
-			err = decodeValue(value, key, c.kept, func(int, []byte) {})
-		}
-		if err != nil && s.ownsChunk(c.log, c.first) { // otherwise it went meanwhile
+		value, err := s.readChunk(buf[:0], &c, func(uint64, []byte) {})
+		buf = value
+		if err != nil && s.ownsBody(c.log, c.first, c.part) { // otherwise it went meanwhile
 			report(c.log, c.first, c.first+uint64(c.count), err)
 		}
 		chunks++
@@ -31,10 +43,10 @@ func (s *Store) storedChunks() (list []storedChunk) {
 	d := s.durable
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for id, l := range d.logs {
+	for _, l := range d.logs {
 		for _, c := range l.chunks.all() {
 			if c.stored {
-				list = append(list, storedChunk{log: id, first: c.first, count: c.count, kept: c.kept, parts: c.parts, bytes: c.bytes})
+				list = append(list, c.asStored())
 			}
 		}
 	}

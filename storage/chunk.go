@@ -41,9 +41,8 @@ type chunk struct {
 	liveBytes  int
 	transients int // records with transientBit, gone or not
 
-	// On disk, the chunk's records (or those of them that were live then) are stored under this sequence number.
-	stored   bool
-	storedAt uint64
+	// The chunk's persistent records (those that were live then) are in Badger: the durable side knows where.
+	stored bool
 	// Transient records that were live when the chunk was paged out are stored under first.
 	pagedOut  bool
 	pageParts int      // of that value
@@ -139,7 +138,7 @@ func (c *chunk) reset(first uint64) {
 	c.first, c.count = first, 0
 	c.data, c.ends, c.gone = c.data[:0], c.ends[:0], c.gone[:0]
 	c.low, c.liveCount, c.liveBytes, c.transients = 0, 0, 0, 0
-	c.stored, c.storedAt, c.requested = false, 0, false
+	c.stored, c.requested = false, false
 	c.pagedOut, c.pageParts, c.transient = false, 0, nil
 }
 

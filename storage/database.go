@@ -210,12 +210,13 @@ func (s *Store) readMetas(txn *badger.Txn) error {
 			return s.damaged(key, err)
 		}
 		first := binary.BigEndian.Uint64(key[9:])
-		l.chunks.push(first, &durableChunk{
-			log: l, first: first, count: m.count, live: m.live, liveCount: countBits(m.live),
-			stored: true, sealed: true, kept: m.kept, bytes: m.bytes, parts: m.parts,
-		})
-		l.next = max(l.next, first+uint64(m.count))
-		s.durable.storedBytes += int64(m.bytes)
+		c := &durableChunk{
+			log: l, first: first, count: m.count, live: m.live, liveCount: countBits(m.live), sealed: true,
+			kept: m.kept, keptCount: countBits(m.kept), bytes: m.bytes, part: m.part, parts: m.parts,
+		}
+		l.chunks.push(first, c)
+		l.next = max(l.next, c.next())
+		s.durable.countStored(c)
 		return nil
 	})
 }

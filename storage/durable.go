@@ -22,6 +22,10 @@ type durableState struct {
 	oldest, newest *durableChunk
 	journalBytes   int64
 	storedBytes    int64 // of the values in Badger that are not all dead
+	storedDead     int64 // about how many of them belong to records that are gone
+	storedLarge    int64 // how many of them are of values in the value log
+
+	sparse map[*durableChunk]struct{} // stored chunks that have lost records since they were written
 }
 
 // durableLog is the durable side of one log.
@@ -65,17 +69,33 @@ type durableChunk struct {
 	older, younger *durableChunk // list of chunks that are only in the journal
 
 	// Once it is in Badger.
-	stored bool
-	kept   []uint64 // which records the value holds
-	bytes  int      // of the value
-	parts  int
+	stored     bool
+	kept       []uint64 // which records the value holds
+	keptCount  int
+	bytes      int  // of the value
+	part       int  // number of its first part: a rewritten value never stands where the old one did
+	parts      int  // how many
+	unreadable bool // the pager could not read it; it is left to who wants its records
 }
 
 func (c *durableChunk) next() uint64 { return c.first + uint64(c.count) }
 
+// dead returns about how many bytes of the value belong to records that are gone.
+func (c *durableChunk) dead() int64 {
+	return int64(c.bytes) * int64(c.keptCount-c.liveCount) / int64(max(c.keptCount, 1))
+}
+
+// large returns how many bytes of the value are in the value log. The end of one with several parts may be inline.
+func (c *durableChunk) large() int64 {
+	if c.bytes < valueThreshold {
+		return 0
+	}
+	return int64(c.bytes)
+}
+
 func newDurableState() *durableState {
 	return &durableState{
-		logs: map[LogID]*durableLog{}, nextLog: 1,
+		logs: map[LogID]*durableLog{}, nextLog: 1, sparse: map[*durableChunk]struct{}{},
 		table: tableState{pending: map[string][]byte{}},
 	}
 }
@@ -166,7 +186,7 @@ func (d *durableState) gone(l *durableLog, r seqRange) {
 		if n == 0 {
 			continue
 		}
-		c.liveCount -= n
+		d.lessen(c, n)
 		switch {
 		case c.liveCount > 0 && c.stored:
 			l.touched[c] = struct{}{}
@@ -178,14 +198,56 @@ func (d *durableState) gone(l *durableLog, r seqRange) {
 	l.chunks.tidy()
 }
 
+// lessen counts n records of c as gone.
+func (d *durableState) lessen(c *durableChunk, n int) {
+	if !c.stored {
+		c.liveCount -= n
+		return
+	}
+	d.storedDead -= c.dead()
+	c.liveCount -= n
+	d.storedDead += c.dead()
+	d.sparse[c] = struct{}{}
+}
+
+// store counts c as stored. What is gone of it already Badger has to be told.
+func (d *durableState) store(c *durableChunk) {
+	d.countStored(c)
+	switch {
+	case c.liveCount == 0:
+		d.end(c)
+		d.soil(c.log)
+	case c.liveCount < c.keptCount:
+		c.log.touched[c] = struct{}{}
+		d.soil(c.log)
+	}
+}
+
+func (d *durableState) countStored(c *durableChunk) {
+	c.stored = true
+	d.storedBytes += int64(c.bytes)
+	d.storedDead += c.dead()
+	d.storedLarge += c.large()
+	if c.liveCount < c.keptCount {
+		d.sparse[c] = struct{}{}
+	}
+}
+
+// unstore takes c out of what is stored: all of it is gone, or another chunk has what is live of it.
+func (d *durableState) unstore(c *durableChunk) {
+	d.storedBytes -= int64(c.bytes)
+	d.storedDead -= c.dead()
+	d.storedLarge -= c.large()
+	delete(d.sparse, c)
+	delete(c.log.touched, c)
+}
+
 // end is called when the last live record of c is gone. What Badger has of it the pager deletes.
 func (d *durableState) end(c *durableChunk) {
 	d.letGo(c)
 	if c.stored {
-		l := c.log
-		d.storedBytes -= int64(c.bytes)
-		delete(l.touched, c)
-		l.deletes = append(l.deletes, c)
+		d.unstore(c)
+		c.log.deletes = append(c.log.deletes, c)
 	}
 }
 
@@ -203,7 +265,7 @@ func (d *durableState) drop(l *durableLog) {
 	for i, c := range l.chunks.all() {
 		l.chunks.clear(i)
 		clear(c.live)
-		c.liveCount = 0
+		d.lessen(c, c.liveCount)
 		d.end(c)
 	}
 	l.chunks.tidy()

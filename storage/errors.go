@@ -33,5 +33,5 @@ func (e *CorruptError) Error() string {
 type FormatError struct{ Found uint32 }
 
 func (e *FormatError) Error() string {
-	return fmt.Sprintf("data folder has format version %d; this version of Warren reads version %d", e.Found, formatVersion)
+	return fmt.Sprintf("data folder has format version %d; this version of Warren reads them up to %d", e.Found, formatRewritten)
 }

@@ -105,7 +105,7 @@ func (l *Log) stub(i int, c *chunk) *chunk {
 	s := &chunk{
 		first: c.first, count: c.count, gone: append([]uint64(nil), c.gone...), low: c.low,
 		liveCount: c.liveCount, liveBytes: c.liveBytes,
-		stored: c.stored, storedAt: c.storedAt, pagedOut: c.pagedOut, pageParts: c.pageParts, transient: c.transient,
+		stored: c.stored, pagedOut: c.pagedOut, pageParts: c.pageParts, transient: c.transient,
 	}
 	l.sealed.entries[i].span = s
 	l.bytes -= int64(cap(c.data))
@@ -121,7 +121,7 @@ func (s *Store) writePages(pages []transientPage) error {
 		key := chunkKey(prefixPagedOut, p.log.id, p.first, 0)
 		value := encodeValue(nil, key, p.data, p.ends, 0, p.kept)
 		p.parts = partsOf(len(value))
-		if err := w.setParts(prefixPagedOut, p.log.id, p.first, value); err != nil {
+		if err := w.setParts(prefixPagedOut, p.log.id, p.first, 0, value); err != nil {
 			return err
 		}
 	}

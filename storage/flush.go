@@ -31,15 +31,23 @@ func (s *Store) flushLogs(all bool) error {
 	// The metas are gone for certain: now the bodies may go.
 	for i := range changes {
 		for _, c := range changes[i].deletes {
-			for part := range c.parts {
-				if err := w.delete(chunkKey(prefixChunk, changes[i].id, c.first, part)); err != nil {
-					return err
-				}
+			if err := s.deleteBody(w, changes[i].id, c); err != nil {
+				return err
 			}
-			s.pager.deadBytes += int64(c.bytes)
 		}
 	}
 	return w.flush()
+}
+
+// deleteBody removes the value of a chunk that no meta names any more.
+func (s *Store) deleteBody(w *writer, id LogID, c *durableChunk) error {
+	for part := c.part; part < c.part+c.parts; part++ {
+		if err := w.delete(chunkKey(prefixChunk, id, c.first, part)); err != nil {
+			return err
+		}
+	}
+	s.pager.deadBytes += int64(c.bytes)
+	return nil
 }
 
 func (s *Store) takeChanges(all bool) []logChange {
@@ -63,7 +71,8 @@ func (s *Store) takeChanges(all bool) []logChange {
 		}
 		for t := range l.touched {
 			live := append([]uint64(nil), t.live...)
-			c.metas = append(c.metas, metaChange{t.first, chunkMeta{t.count, t.parts, t.bytes, t.kept, live}})
+			meta := chunkMeta{count: t.count, part: t.part, parts: t.parts, bytes: t.bytes, kept: t.kept, live: live}
+			c.metas = append(c.metas, metaChange{t.first, meta})
 		}
 		clear(l.touched)
 		l.deletes = nil

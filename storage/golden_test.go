@@ -17,10 +17,10 @@ var updateGolden = flag.Bool("update-golden", false, "write the golden folder of
 var goldenOptions = storage.Options{SegmentBytes: 16 << 10, ValueLogBytes: 1 << 20, JournalMemory: 8 << 10, MemoryBytes: 16 << 10}
 
 // TestFoldersOfEveryFormatOpen opens a copy of each folder in testdata. One that this version cannot read would have
-// to be refused with *FormatError; so far there is one format.
+// to be refused with *FormatError. Format 1 has no rewritten chunks.
 func TestFoldersOfEveryFormatOpen(t *testing.T) {
 	if *updateGolden {
-		writeGolden(t, filepath.Join("testdata", "format-1"))
+		writeGolden(t, filepath.Join("testdata", "format-2"))
 	}
 	folders, err := filepath.Glob(filepath.Join("testdata", "format-*"))
 	if err != nil || len(folders) == 0 {
@@ -32,7 +32,11 @@ func TestFoldersOfEveryFormatOpen(t *testing.T) {
 			if err := os.CopyFS(dir, os.DirFS(folder)); err != nil {
 				t.Fatal(err)
 			}
-			checkGolden(t, openStore(t, dir, goldenOptions))
+			s := openStore(t, dir, goldenOptions)
+			if filepath.Base(folder) != "format-1" {
+				checkThin(t, s)
+			}
+			checkGolden(t, s)
 		})
 	}
 }
@@ -58,6 +62,7 @@ func writeGolden(t *testing.T, dir string) {
 			}
 		})
 	}
+	writeThin(t, s)
 	eventually(t, "chunks in the database", func() bool { _, _, bytes := span(s, stays); return bytes < 20<<10 })
 	do(t, s, func() {
 		stays.GoneBefore(17)
@@ -77,6 +82,47 @@ func writeGolden(t *testing.T, dir string) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// writeThin makes a log of which little is left, so that its chunks are rewritten.
+func writeThin(t *testing.T, s *storage.Store) {
+	var thin *storage.Log
+	do(t, s, func() { thin = s.CreateLog([]byte("thin"), true) })
+	for range 30 {
+		do(t, s, func() {
+			for range 100 {
+				put(thin, fmt.Appendf(nil, "%0100d", thin.Next()))
+			}
+		})
+	}
+	eventually(t, "chunks in the database", func() bool { _, _, bytes := span(s, thin); return bytes < 20<<10 })
+	chunks := s.Check(func(storage.LogID, uint64, uint64, error) {})
+	do(t, s, func() {
+		for seq := range thin.Next() {
+			if seq%50 != 0 {
+				thin.Gone(seq)
+			}
+		}
+	})
+	eventually(t, "chunks are merged", func() bool {
+		return s.Check(func(storage.LogID, uint64, uint64, error) {}) < chunks/2
+	})
+	do(t, s, func() { thin.Gone(50) })
+}
+
+func checkThin(t *testing.T, s *storage.Store) {
+	logs := s.Logs()
+	thin := logs[len(logs)-1]
+	for seq := range uint64(3000) {
+		want := seq%50 == 0 && seq != 50
+		record, ok := read(t, s, thin, seq)
+		if ok != want || ok && string(record) != fmt.Sprintf("%0100d", seq) {
+			t.Errorf("record %d: %.20q, %v", seq, record, ok)
+		}
+	}
+	s.Enter()
+	thin.Drop()
+	s.Leave()
 }
 
 func checkGolden(t *testing.T, s *storage.Store) {

@@ -436,7 +436,11 @@ func (h *history) commit() {
 func (h *history) page() {
 	h.at[h.s.number] = h.now.clone()
 	defer func() { h.oldest = max(h.oldest, h.s.Durable()) }()
-	switch h.rng.IntN(8) {
+	switch h.rng.IntN(10) {
+	case 8, 9:
+		h.rememberBodies()
+		_, err := h.s.rewriteSlice()
+		h.failed(err)
 	case 0:
 		h.failed(h.s.retire())
 	case 1:
@@ -470,6 +474,8 @@ func (h *history) meanwhile() error {
 			h.drop(l)
 		case 2, 3:
 			h.note(l)
+		case 4:
+			h.readSome(l)
 		default:
 			h.gone(l)
 		}

@@ -20,8 +20,12 @@ const (
 	prefixFlush      = 'z' // nothing: written and dropped to make Badger flush
 )
 
-// formatInDatabase is the version byte that every value but those of the table begins with.
-const formatInDatabase = 1
+// formatInDatabase is the version byte that every value but those of the table begins with. Only the metas of chunks that
+// were rewritten have the next one: a version that does not know them refuses the folder.
+const (
+	formatInDatabase = 1
+	formatRewritten  = 2
+)
 
 func chunkKey(prefix byte, log LogID, first uint64, part int) []byte {
 	b := logKey(prefix, log)
@@ -49,7 +53,10 @@ func checked(key, b []byte) []byte {
 }
 
 // unchecked removes and verifies it.
-func unchecked(key, b []byte) ([]byte, error) {
+func unchecked(key, b []byte) ([]byte, error) { return uncheckedUpTo(formatInDatabase, key, b) }
+
+// uncheckedUpTo takes versions up to newest.
+func uncheckedUpTo(newest byte, key, b []byte) ([]byte, error) {
 	if len(b) < 5 {
 		return nil, fmt.Errorf("value of %d bytes is too short", len(b))
 	}
@@ -57,7 +64,7 @@ func unchecked(key, b []byte) ([]byte, error) {
 	if binary.BigEndian.Uint32(b[len(b)-4:]) != checksumAt(key, body) {
 		return nil, fmt.Errorf("wrong checksum")
 	}
-	if body[0] != formatInDatabase {
+	if body[0] == 0 || body[0] > newest {
 		return nil, &FormatError{Found: uint32(body[0])}
 	}
 	return body, nil

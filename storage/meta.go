@@ -9,12 +9,14 @@ import (
 const (
 	metaHasGaps = 1 << iota // some sequence numbers have no record in the value
 	metaHasGone             // some records are gone
+	metaHasPart             // the value was rewritten: its first part has a number other than 0
 )
 
 // chunkMeta is the 'm' record: which sequence numbers a stored chunk spans, which of them its value holds, and
 // which of those are live.
 type chunkMeta struct {
 	count int // sequence numbers spanned
+	part  int // number of the first part of the value
 	parts int // of the value
 	bytes int // of the value, all parts
 	kept  []uint64
@@ -22,7 +24,7 @@ type chunkMeta struct {
 }
 
 // encode: format(1) | flags(1) | parts(2) | span(4) | bytes(4) | gaps, if any: ceil(span/64) × 8 | gone, if any:
-// the same | crc32c(4). Both bitmaps have a bit per sequence number, set where there is no record to read; with
+// the same | first part(2), if not 0 | crc32c(4). Both bitmaps have a bit per sequence number, set where there is no record to read; with
 // chunks of 16,384 records they stay below 4.1 KiB together.
 func (m *chunkMeta) encode(key []byte) []byte {
 	be := binary.BigEndian
@@ -43,11 +45,15 @@ func (m *chunkMeta) encode(key []byte) []byte {
 			b = be.AppendUint64(b, ^w)
 		}
 	}
+	if m.part > 0 {
+		b[0], b[1] = formatRewritten, b[1]|metaHasPart
+		b = be.AppendUint16(b, uint16(m.part))
+	}
 	return checked(key, b)
 }
 
 func (m *chunkMeta) decode(key, value []byte) error {
-	b, err := unchecked(key, value)
+	b, err := uncheckedUpTo(formatRewritten, key, value)
 	if err != nil {
 		return err
 	}
@@ -73,6 +79,9 @@ func (m *chunkMeta) decode(key, value []byte) error {
 		if b, err = maskBits(m.live, b); err != nil {
 			return err
 		}
+	}
+	if m.part = 0; flags&metaHasPart != 0 && len(b) >= 2 {
+		m.part, b = int(be.Uint16(b)), b[2:]
 	}
 	if len(b) != 0 {
 		return fmt.Errorf("chunk meta has %d bytes too many", len(b))

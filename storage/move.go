@@ -40,11 +40,16 @@ func (s *Store) move(want func(*durableChunk) bool) (int, error) {
 		return 0, err
 	}
 	s.markStored(list)
+	s.unmapMuch()
+	return n, nil
+}
+
+// unmapMuch gives mapped pages back when much was read or written.
+func (s *Store) unmapMuch() {
 	if s.pager.mapped > mappedBytes {
 		s.pager.mapped = 0
 		s.dropMapped()
 	}
-	return n, nil
 }
 
 // choose picks chunks and keeps their memory from being used again.
@@ -125,7 +130,7 @@ func (s *Store) writeBodies(list []moving) error {
 		m.buf = encodeValue(valueBuffers.take(), key, m.data, m.ends, m.base, m.kept)
 		m.parts, m.bytes = partsOf(len(m.buf)), len(m.buf)
 		s.pager.mapped += len(m.buf)
-		if err := w.setParts(prefixChunk, m.log.id, m.first, m.buf); err != nil {
+		if err := w.setParts(prefixChunk, m.log.id, m.first, 0, m.buf); err != nil {
 			return err
 		}
 	}
@@ -166,9 +171,9 @@ func (w *writer) setMeta(id LogID, first uint64, m *chunkMeta, d *descriptor) er
 	return w.setInline(lk, lv)
 }
 
-// setParts writes a value in pieces.
-func (w *writer) setParts(prefix byte, id LogID, first uint64, value []byte) error {
-	for part := 0; len(value) > 0; part++ {
+// setParts writes a value in pieces, numbered from part on.
+func (w *writer) setParts(prefix byte, id LogID, first uint64, part int, value []byte) error {
+	for ; len(value) > 0; part++ {
 		n := min(len(value), maxPartBytes)
 		if err := w.set(chunkKey(prefix, id, first, part), value[:n]); err != nil {
 			return err
@@ -192,16 +197,8 @@ func (s *Store) markStored(list []moving) {
 		}
 		m.log.inDB = true
 		m.log.moved = max(m.log.moved, m.next())
-		m.stored, m.durableChunk.kept = true, m.kept
-		d.storedBytes += int64(m.durableChunk.bytes)
-		switch {
-		case m.liveCount == 0: // went while it was being stored
-			d.end(m.durableChunk)
-			d.soil(m.log)
-		case m.liveCount < countBits(m.kept):
-			m.log.touched[m.durableChunk] = struct{}{}
-			d.soil(m.log)
-		}
+		m.durableChunk.kept, m.keptCount = m.kept, countBits(m.kept)
+		d.store(m.durableChunk)
 		d.letGo(m.durableChunk)
 	}
 	d.mu.Unlock()
@@ -214,7 +211,7 @@ func (s *Store) markStored(list []moving) {
 			continue
 		}
 		if c, _ := l.find(m.first); c == m.mem {
-			c.stored, c.storedAt = true, m.first
+			c.stored = true
 		}
 	}
 }

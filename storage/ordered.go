@@ -74,6 +74,16 @@ func (o *ordered[T]) search(seq uint64) int {
 	return lo
 }
 
+// fill puts span, which begins at first, into the hole i. It may begin before the hole did, if there are only holes in
+// between, but everything behind must begin after all that it holds.
+func (o *ordered[T]) fill(i int, first uint64, span T) {
+	o.holes--
+	o.entries[i] = orderedEntry[T]{first, span}
+	for i--; i >= 0 && o.entries[i].first > first; i-- {
+		o.entries[i].first = first
+	}
+}
+
 func (o *ordered[T]) remove(i int) {
 	o.clear(i)
 	o.tidy()

@@ -7,9 +7,6 @@ import (
 	"time"
 )
 
-// collectEvery is how long dead values may wait when they are much of what there is, though little in themselves.
-const collectEvery = 30 * time.Second
-
 // pager is the one goroutine that writes to Badger. It works from the durable side alone, so nothing reaches Badger
 // before the commit that caused it is on disk.
 type pager struct {
@@ -93,9 +90,13 @@ func (s *Store) tidy(now time.Time) error {
 			return fmt.Errorf("sweep: %w", err)
 		}
 		s.pager.swept = true
+		s.pager.deadBytes += s.valueLogDead() // as far as an earlier run left it
 	}
 	if err := s.flushDiscards(); err != nil {
 		return fmt.Errorf("delete paged-out chunks: %w", err)
+	}
+	if err := s.rewriteSparse(); err != nil {
+		return fmt.Errorf("rewrite sparse chunks: %w", err)
 	}
 	if !s.collectDue(now) {
 		return nil

@@ -25,6 +25,7 @@ type paging struct {
 // arrival is a chunk that was read from Badger, or the news that it cannot be.
 type arrival struct {
 	first uint64
+	count int
 	chunk *chunk // nil: lost
 }
 
@@ -102,9 +103,9 @@ func (l *Log) install() {
 	for _, a := range arrived {
 		stub, i := l.sealed.find(a.first)
 		switch {
-		case stub == nil || stub.first != a.first || stub.resident():
+		case stub == nil || stub.first != a.first || stub.count != a.count || stub.resident():
 			if a.chunk != nil {
-				a.chunk.release() // all of it went meanwhile
+				a.chunk.release() // all of it went meanwhile, or it was merged with others and has to be asked for again
 			}
 		case a.chunk == nil:
 			l.liveBytes -= int64(stub.liveBytes)
@@ -128,7 +129,7 @@ func (c *chunk) replace(stub *chunk) {
 			c.liveBytes += c.size(i)
 		}
 	}
-	c.stored, c.storedAt = stub.stored, stub.storedAt
+	c.stored = stub.stored
 	c.pagedOut, c.pageParts, c.transient = stub.pagedOut, stub.pageParts, stub.transient
 }
 
@@ -139,7 +140,7 @@ func (l *Log) request(c *chunk) {
 	}
 	c.requested = true
 	l.store.reader.add(readRequest{
-		log: l, first: c.first, count: c.count, stored: c.stored, storedAt: c.storedAt,
+		log: l, first: c.first, count: c.count, stored: c.stored,
 		pageParts: c.pageParts, transient: c.transient,
 	})
 }

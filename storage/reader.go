@@ -14,7 +14,6 @@ type readRequest struct {
 	first     uint64
 	count     int
 	stored    bool
-	storedAt  uint64
 	pageParts int
 	transient []uint64 // which records the 'x' value holds
 }
@@ -110,7 +109,7 @@ func (s *Store) readOnce() {
 			}
 			s.loseChunk(&q, err)
 		}
-		q.log.arrive(arrival{q.first, c})
+		q.log.arrive(arrival{q.first, q.count, c})
 		q.log.wake()
 		if s.reader.reads++; s.reader.reads%64 == 0 {
 			s.pager.unmap.Store(true)
@@ -147,7 +146,7 @@ func (s *Store) load(q *readRequest) (*chunk, error) {
 	}
 	if q.transient != nil {
 		key := chunkKey(prefixPagedOut, q.log.id, q.first, 0)
-		value, err := s.readValue(r.page[:0], prefixPagedOut, q.log.id, q.first, q.pageParts, 0)
+		value, err := s.readValue(r.page[:0], prefixPagedOut, q.log.id, q.first, 0, q.pageParts, 0)
 		if r.page = value; err != nil {
 			return nil, err
 		}
@@ -173,46 +172,54 @@ func (s *Store) load(q *readRequest) (*chunk, error) {
 	return c, nil
 }
 
-// loadStored reads the part of a chunk that is durable.
+// loadStored reads the part of a chunk that is durable. It is in one value, but the pager may rewrite that meanwhile,
+// together with others.
 func (s *Store) loadStored(q *readRequest) error {
+	buf, end := s.reader.value[:0], q.first+uint64(q.count)
+	for at := q.first; ; {
+		c, ok := s.storedFrom(q.log.state, at, end)
+		if !ok {
+			return nil // all of it is gone
+		}
+		value, err := s.readChunk(buf, &c, func(seq uint64, record []byte) {
+			if seq >= q.first && seq < end {
+				s.reader.records[seq-q.first] = record
+			}
+		})
+		switch {
+		case err == nil:
+			s.reader.value, buf, at = value, nil, c.first+uint64(c.count)
+		case s.ownsBody(c.log, c.first, c.part):
+			return err
+		}
+	}
+}
+
+// storedFrom returns the first stored chunk that holds a live record of those from seq up to end.
+func (s *Store) storedFrom(l *durableLog, seq, end uint64) (c storedChunk, ok bool) {
 	d := s.durable
 	d.mu.Lock()
-	var kept []uint64
-	var parts, bytes int
-	dc, _ := q.log.state.chunks.find(q.storedAt)
-	if dc != nil && dc.stored {
-		kept, parts, bytes = dc.kept, dc.parts, dc.bytes
-	}
-	d.mu.Unlock()
-	if kept == nil {
-		return nil // all of it is gone
-	}
-	key := chunkKey(prefixChunk, q.log.id, q.storedAt, 0)
-	value, err := s.readValue(s.reader.value[:0], prefixChunk, q.log.id, q.storedAt, parts, bytes)
-	s.reader.value = value
-	shift := int(q.storedAt - q.first)
-	if err == nil {
-		err = decodeValue(value, key, kept, func(i int, record []byte) { s.reader.records[shift+i] = record })
-	}
-	if err == nil {
-		return nil
-	}
-	d.mu.Lock()
 	defer d.mu.Unlock()
-	if now, _ := q.log.state.chunks.find(q.storedAt); now != dc {
-		return nil // it went while it was being read
+	for _, found := range l.chunks.after(seq) {
+		if found.first >= end {
+			break
+		}
+		if found.stored {
+			return found.asStored(), true
+		}
 	}
-	return err
+	return c, false
 }
 
 // readValue reads all parts of a value. Badger answers some errors with an empty value and none, and a file may be
 // removed by value-log GC between two steps: the length is checked, and a second transaction tries again. The value is
 // appended to buf, which is empty.
-func (s *Store) readValue(buf []byte, prefix byte, id LogID, first uint64, parts, bytes int) (value []byte, err error) {
+func (s *Store) readValue(buf []byte, prefix byte, id LogID, first uint64, part, parts, bytes int) (value []byte, err error) {
+	end := part + parts
 	for range 2 {
 		value = buf
 		err = s.db.View(func(txn *badger.Txn) error {
-			for part := range parts {
+			for part := part; part < end; part++ {
 				item, err := txn.Get(chunkKey(prefix, id, first, part))
 				if err != nil {
 					return fmt.Errorf("part %d: %w", part, err)

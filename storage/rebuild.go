@@ -24,7 +24,7 @@ func (s *Store) buildLogs() {
 func (c *durableChunk) rebuild() *chunk {
 	mem := c.mem
 	if mem == nil {
-		mem = &chunk{first: c.first, count: c.count, stored: true, storedAt: c.first}
+		mem = &chunk{first: c.first, count: c.count, stored: true}
 		mem.liveBytes = c.bytes * c.liveCount / max(countBits(c.kept), 1)
 		mem.gone = make([]uint64, len(c.live))
 	} else {

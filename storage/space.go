@@ -2,11 +2,8 @@ package storage
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"time"
 
-	"github.com/dgraph-io/badger/v4"
 	"golang.org/x/sys/unix"
 )
 
@@ -79,43 +76,4 @@ func (s *Store) broadcast() {
 	s.awaiting.Lock()
 	defer s.awaiting.Unlock()
 	s.committed.Broadcast()
-}
-
-// collectDue reports whether so much is dead that the value log should be cleaned: much in itself, or, now and then,
-// a quarter of what is live.
-func (s *Store) collectDue(now time.Time) bool {
-	s.durable.mu.Lock()
-	live := s.durable.storedBytes
-	s.durable.mu.Unlock()
-	dead := s.pager.deadBytes
-	return dead >= s.options.CollectBytes ||
-		dead > live/4 && dead > s.options.CollectBytes/16 && now.Sub(s.pager.collected) >= collectEvery
-}
-
-// collect gives the space of dead chunks back. Badger knows which of its value logs hold dead values only after a
-// compaction, so a flush is forced first: a key under a prefix of its own is written and the prefix dropped. Other
-// writers would get ErrBlockedWrites meanwhile; there are none.
-func (s *Store) collect() error {
-	s.pager.deadBytes = 0
-	w := s.newWriter()
-	if err := w.set([]byte{prefixFlush}, []byte{0}); err != nil {
-		return err
-	}
-	if err := w.flush(); err != nil {
-		return err
-	}
-	if err := s.db.DropPrefix([]byte{prefixFlush}); err != nil {
-		return fmt.Errorf("flush the database: %w", err)
-	}
-	for began := time.Now(); time.Since(began) < time.Second; {
-		err := s.db.RunValueLogGC(0.5)
-		if errors.Is(err, badger.ErrNoRewrite) || errors.Is(err, badger.ErrRejected) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("value-log GC: %w", err)
-		}
-	}
-	s.pager.deadBytes = s.options.CollectBytes // there is more to do; next time
-	return nil
 }

@@ -48,7 +48,7 @@ func (s *Store) sweep() error {
 	s.garbage = nil
 	err := s.scanKeys([]byte{prefixChunk}, func(key []byte) error {
 		id := LogID(binary.BigEndian.Uint64(key[1:]))
-		if s.ownsChunk(id, binary.BigEndian.Uint64(key[9:])) {
+		if s.ownsBody(id, binary.BigEndian.Uint64(key[9:]), int(binary.BigEndian.Uint16(key[17:]))) {
 			return nil
 		}
 		return w.delete(key)
@@ -59,8 +59,9 @@ func (s *Store) sweep() error {
 	return w.flush()
 }
 
-// ownsChunk reports whether the durable state knows a stored chunk. The pager is the only one who adds some.
-func (s *Store) ownsChunk(id LogID, first uint64) bool {
+// ownsBody reports whether the part belongs to a chunk that the durable state knows. The pager is the only one who adds
+// some.
+func (s *Store) ownsBody(id LogID, first uint64, part int) bool {
 	d := s.durable
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -69,5 +70,5 @@ func (s *Store) ownsChunk(id LogID, first uint64) bool {
 		return false
 	}
 	c, _ := l.chunks.find(first)
-	return c != nil && c.stored && c.first == first
+	return c != nil && c.stored && c.first == first && part >= c.part && part < c.part+c.parts
 }
