@@ -36,6 +36,7 @@ var declareArguments = []struct {
 	{"x-queue-master-locator", checkString}, // 3.10.8 crashes (541) over what is no string
 	{"x-queue-leader-locator", oneOf("invalid_queue_locator_arg", "client-local", "balanced", "random", "least-leaders")},
 	{argDurability, checkDurability},
+	{argRateLimit, checkRateLimit},
 	{argRetry, checkRetry},
 	{argDelayedRetry, checkDelayedRetry},
 	{argDelayedRetryMin, checkMessageTTL},

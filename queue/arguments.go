@@ -84,6 +84,9 @@ func (q *Queue) checkConsumeArguments(args amqp.Table) (priority int64, err erro
 	if err := checkValue(q.resource(), "x-priority", checkInteger, args); err != nil {
 		return 0, err
 	}
+	if err := checkValue(q.resource(), argRateLimit, checkRateLimit, args); err != nil {
+		return 0, err
+	}
 	if q.kind == kindClassic {
 		if err := checkValue(q.resource(), "x-cancel-on-ha-failover", checkBool, args); err != nil {
 			return 0, err

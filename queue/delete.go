@@ -78,7 +78,7 @@ func (q *Queue) closeLocked(fx *Effects) {
 		q.mu.rings.leave(s)
 	}
 	fx.Cancelled = append(fx.Cancelled, q.mu.subscriptions...)
-	q.mu.subscriptions, q.mu.exclusive, q.mu.active = nil, nil, nil
+	q.mu.subscriptions, q.mu.exclusive, q.mu.active, q.mu.heldBack = nil, nil, nil, nil
 	q.mu.ready, q.mu.unacked = 0, 0
 	q.mu.readyBytes, q.mu.unackedBytes = 0, 0
 	q.mu.dying, q.mu.expiring, q.mu.waiting = nil, false, waiting{}

@@ -39,13 +39,13 @@ func (q *Queue) deliverLocked(now int64, fx *Effects) {
 				q.dropHeadLocked(Expired, fx)
 				continue
 			}
-			if !q.mayDeliverLocked(d) {
+			if q.mu.rate != nil && !q.mayTakeLocked(now, fx) || !q.mayDeliverLocked(d) {
 				break
 			}
 			if q.rules.countReturns {
 				q.showReturnsLocked(d, false)
 			}
-			q.deliverHeadLocked(d, &run, fx)
+			q.deliverHeadLocked(now, d, &run, fx)
 		}
 		run.end()
 	}
@@ -55,13 +55,16 @@ func (q *Queue) deliverLocked(now int64, fx *Effects) {
 }
 
 // deliverHeadLocked gives the message of d, the first of those that are ready, to the first consumer that takes it.
-func (q *Queue) deliverHeadLocked(d *Delivery, run *outboxRun, fx *Effects) {
+func (q *Queue) deliverHeadLocked(now int64, d *Delivery, run *outboxRun, fx *Effects) {
 	for {
 		top := q.mu.rings.top
 		if top == nil {
 			return
 		}
 		s := top.head
+		if s.rate != nil && q.heldBackLocked(s, now, fx) {
+			continue
+		}
 		run.hold(s)
 		d.Subscription = s
 		if !s.consumer.Deliver(d) {
@@ -77,6 +80,7 @@ func (q *Queue) deliverHeadLocked(d *Delivery, run *outboxRun, fx *Effects) {
 		} else {
 			q.mu.counters.Deliver++
 		}
+		q.tookLocked(s)
 		q.takenLocked(d, s.options.NoAck)
 		return
 	}
@@ -166,8 +170,8 @@ func (q *Queue) CheckGet() error {
 	return nil
 }
 
-// Get hands the first message to c, if one is ready (basic.get). It takes no part in round robin and credit: c does not
-// refuse it.
+// Get hands the first message to c, if one is ready (basic.get) and the queue's rate limit has a token. It takes no part
+// in round robin and credit: c does not refuse it.
 //
 // If the message has to be waited for, wait is closed when it is worth asking again.
 func (q *Queue) Get(c Consumer, noAck bool, now int64, fx *Effects) (ok bool, wait <-chan struct{}) {
@@ -181,7 +185,7 @@ func (q *Queue) Get(c Consumer, noAck bool, now int64, fx *Effects) (ok bool, wa
 	if q.mu.expiring {
 		q.expireSomeLocked(now, q.mu.ready+1, fx)
 	}
-	if q.mu.ready == 0 {
+	if q.mu.ready == 0 || q.mu.rate != nil && !q.mu.rate.has(now) {
 		q.mu.counters.GetEmpty++
 		return false, nil
 	}
@@ -197,6 +201,7 @@ func (q *Queue) Get(c Consumer, noAck bool, now int64, fx *Effects) (ok bool, wa
 		q.showReturnsLocked(d, true)
 	}
 	d.Subscription = nil
+	q.tookLocked(nil)
 	q.takenLocked(d, false)
 	if q.mu.expiring { // what is behind it may be dead, and is not counted as ready then
 		taken, m := *d, *d.Message

@@ -35,8 +35,9 @@
 // highest level that has one; who took a message goes to the back. A consumer that answers a delivery with 'no'
 // has neither credit nor room: its subscription is parked, outside the ring, until it calls Resume.
 //
-// INVARIANT: while a subscription stands in a ring, no message is ready. Each method leaves it so: what publishes,
-// gives back or resumes ends with a delivery pass.
+// INVARIANT: while a subscription stands in a ring, no message is ready, unless the queue's rate limit holds it back until
+// a Tick. Each method leaves it so: what publishes, gives back or resumes ends with a delivery pass. A subscription that
+// its own rate limit holds back is parked, and let in by a Tick.
 //
 // Any goroutine may call any method. Lock order: queue, then outbox ([Consumer]), then whatever the [Log] locks.
 package queue

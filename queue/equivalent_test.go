@@ -62,6 +62,13 @@ func TestEquivalent(t *testing.T) {
 		{"durability missing", with("x-queue-type", "quorum", "x-durability", "fsync"), with("x-queue-type", "quorum"),
 			confirms + "received none but current is the value 'fsync' of type 'longstr'"},
 
+		{"retry ladder missing", with("x-retry", "1s"), plain,
+			"PRECONDITION_FAILED - inequivalent arg 'x-retry' for queue 'q' in vhost '/': received none but current is the value '1s' of type 'longstr'"},
+		{"another rate", with("x-rate-limit", int32(5)), with("x-rate-limit", int64(6)),
+			"PRECONDITION_FAILED - inequivalent arg 'x-rate-limit' for queue 'q' in vhost '/': received '6' but current is '5'"},
+		{"another delayed retry", with("x-queue-type", "quorum", "x-delayed-retry-min", int32(5)), with("x-queue-type", "quorum"),
+			"PRECONDITION_FAILED - inequivalent arg 'x-delayed-retry-min' for queue 'q' in vhost '/': received none but current is the value '5' of type 'signedint'"},
+
 		{"unknown argument added", plain, with("x-foo", int32(5)), ""},
 		{"unknown argument differs", with("x-foo", int32(5)), with("x-foo", "bar"), ""},
 		{"argument of another type", plain, with("x-delivery-limit", int32(5)), ""},

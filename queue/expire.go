@@ -41,7 +41,8 @@ func (q *Queue) wakeLocked(at int64, fx *Effects) {
 	}
 }
 
-// Tick does what is due: it drops what has expired, makes ready what has waited for its time, and closes a queue that was unused for the time of its x-expires;
+// Tick does what is due: it drops what has expired, makes ready what has waited for its time, delivers what a rate
+// limit has held back, and closes a queue that was unused for the time of its x-expires;
 // fx.Deleted says so then.
 func (q *Queue) Tick(now int64, fx *Effects) {
 	q.mu.Lock()
@@ -61,10 +62,11 @@ func (q *Queue) Tick(now int64, fx *Effects) {
 	}
 	if q.mu.waiting.len() > 0 {
 		q.dueLocked(now, dueSlice, fx)
-		q.deliverLocked(now, fx)
-	} else if q.mu.expiring {
-		q.expireLocked(now, fx)
 	}
+	if q.mu.heldBack != nil {
+		q.letInLocked(now, fx)
+	}
+	q.deliverLocked(now, fx)
 	fx.done()
 }
 

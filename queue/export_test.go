@@ -69,7 +69,7 @@ func (q *Queue) checkMessagesLocked() error {
 		return fmt.Errorf("counted %d (%d B) ready and %d (%d B) unacked, found %d (%d B) and %d (%d B)",
 			q.mu.ready, q.mu.readyBytes, q.mu.unacked, q.mu.unackedBytes, ready, readyBytes, unacked, unackedBytes)
 	}
-	if q.mu.ready > 0 && q.mu.rings.top != nil {
+	if q.mu.ready > 0 && q.mu.rings.top != nil && (q.mu.rate == nil || q.mu.wakeAt == 0) {
 		return fmt.Errorf("%d messages are ready while %q stands in a ring", q.mu.ready, q.mu.rings.top.head.Tag())
 	}
 	return nil

@@ -46,13 +46,13 @@ var (
 	classicArguments = []string{
 		"x-expires", "x-message-ttl", "x-dead-letter-exchange", "x-dead-letter-routing-key", "x-max-length",
 		"x-max-length-bytes", "x-max-priority", "x-overflow", "x-queue-mode", "x-queue-version",
-		"x-single-active-consumer", "x-queue-type", "x-queue-master-locator", argDurability, argRetry,
+		"x-single-active-consumer", "x-queue-type", "x-queue-master-locator", argDurability, argRateLimit, argRetry,
 	}
 	quorumArguments = []string{
 		"x-dead-letter-exchange", "x-dead-letter-routing-key", "x-dead-letter-strategy", "x-expires", "x-max-length",
 		"x-max-length-bytes", "x-max-in-memory-length", "x-max-in-memory-bytes", "x-overflow",
 		"x-single-active-consumer", "x-queue-type", "x-quorum-initial-group-size", "x-delivery-limit",
-		"x-message-ttl", "x-queue-leader-locator", argDurability, argRetry, argDelayedRetry, argDelayedRetryMin,
+		"x-message-ttl", "x-queue-leader-locator", argDurability, argRateLimit, argRetry, argDelayedRetry, argDelayedRetryMin,
 		argDelayedRetryMax,
 	}
 	streamArguments = []string{

@@ -66,7 +66,7 @@ func (q *Queue) deliverStraightLocked(now int64, msgs []Message, idx []int32, fx
 	var run outboxRun
 	d := &fx.delivery
 	d.Redelivered, d.Now = false, now
-	for q.mu.rings.top != nil && n < len(idx) && q.mu.ready == 0 {
+	for q.mu.rings.top != nil && n < len(idx) && q.mu.ready == 0 && (q.mu.rate == nil || q.mayTakeLocked(now, fx)) {
 		d.Message = &msgs[idx[n]]
 		q.deliverNewLocked(now, d, &run, fx)
 		n++
@@ -85,6 +85,9 @@ func (q *Queue) deliverNewLocked(now int64, d *Delivery, run *outboxRun, fx *Eff
 			break
 		}
 		s := top.head
+		if s.rate != nil && q.heldBackLocked(s, now, fx) {
+			continue
+		}
 		if !appended && !s.options.NoAck {
 			d.Seq = q.appendLocked(now, d.Message, fx)
 			appended = true
@@ -99,6 +102,7 @@ func (q *Queue) deliverNewLocked(now int64, d *Delivery, run *outboxRun, fx *Eff
 			continue
 		}
 		top.head = s.next
+		q.tookLocked(s)
 		if !s.touched {
 			fx.touch(s)
 		}

@@ -57,11 +57,14 @@ type Queue struct {
 		unackedBytes int64
 
 		subscriptions []*Subscription // in order of arrival
-		rings         rings           // INVARIANT: no message is ready while a subscription is in one
+		rings         rings           // INVARIANT: no message is ready while a subscription is in one, unless rate holds it back
 		exclusive     *Subscription   // the exclusive consumer, if there is one
 		active        *Subscription   // of x-single-active-consumer: the only one that may be in a ring
 
 		waiting waiting // what was given back and may not be delivered before its time
+
+		rate     *bucket         // of x-rate-limit; nil without
+		heldBack []*Subscription // by their own rate limits, and so outside of the rings
 
 		// dying are dead messages that are not in memory, and so wait for Ready to be dead-lettered, in that order.
 		dying   []dying
@@ -88,6 +91,7 @@ func New(c Config, newLog func(priority uint8) Log, found ...uint8) *Queue {
 		newLog: newLog,
 	}
 	q.rules = rulesOf(q.kind, c.Arguments)
+	q.mu.rate = rateLimitOf(c.Arguments)
 	q.durability = durabilityOf(q.kind, c.Arguments, c.Durability)
 	lanes := &q.mu.lanes
 	lanes.first = newLane(newLog(0), 0)

@@ -41,7 +41,7 @@ type SubscribeOptions struct {
 	NoAck     bool
 	Exclusive bool
 	Prefetch  uint16     // only shown in listings: the consumer itself keeps the credit
-	Arguments amqp.Table // x-priority is read from here
+	Arguments amqp.Table // x-priority and x-rate-limit are read from here
 
 	// GlobalPrefetch says that the channel has a limit for all of its consumers together.
 	GlobalPrefetch bool
@@ -59,6 +59,8 @@ type Subscription struct {
 	next, prev *Subscription // neighbours in the ring of level; nil while parked
 	touched    bool          // got a message in the present call
 	started    bool          // was resumed once: its consume-ok is sent
+	rate       *bucket       // of x-rate-limit; nil without
+	heldBack   bool          // waits for a token of rate, on the queue's list
 	cancelled  bool
 }
 
@@ -94,7 +96,7 @@ func (q *Queue) Subscribe(c Consumer, o SubscribeOptions, _ *Effects) (*Subscrip
 	if err != nil {
 		return nil, err
 	}
-	s := &Subscription{queue: q, consumer: c, options: o, priority: priority}
+	s := &Subscription{queue: q, consumer: c, options: o, priority: priority, rate: rateLimitOf(o.Arguments)}
 
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -162,7 +162,7 @@ func (p *player) publish(args []string) {
 	p.queue.Publish(p.now, msgs, idx, &p.fx)
 }
 
-// subscribe takes a name, then: no-ack, exclusive, credit=N, priority=N.
+// subscribe takes a name, then: no-ack, exclusive, credit=N, priority=N, rate-limit=L.
 func (p *player) subscribe(args []string) string {
 	c := &client{name: args[0], credit: -1, shared: &p.shared}
 	o := queue.SubscribeOptions{Tag: args[0]}
@@ -177,6 +177,8 @@ func (p *player) subscribe(args []string) string {
 			c.credit = p.number(value)
 		case "priority":
 			o.Arguments = append(o.Arguments, amqp.Field{Name: "x-priority", Value: int32(p.number(value))})
+		case "rate-limit":
+			o.Arguments = append(o.Arguments, amqp.Field{Name: "x-rate-limit", Value: strings.ReplaceAll(value, "_", " ")})
 		default:
 			p.t.Fatalf("unknown option %q", arg)
 		}
