@@ -53,35 +53,48 @@ func (s *Session) bind(kind, destination, source, key string, args amqp.Table) e
 	if err := s.mayBind(kind, destination, source); err != nil {
 		return err
 	}
+	given, err := s.addBinding(kind, destination, source, key, args)
+	if err == nil {
+		given.run(s.broker.nowMillis())
+	}
+	return err
+}
+
+// addBinding makes the binding, if it is a new one, and returns what the source gives to it.
+func (s *Session) addBinding(kind, destination, source, key string, args amqp.Table) (given replay, err error) {
 	vh := s.vhost
 	vh.mu.Lock()
 	defer vh.mu.Unlock()
 	x, ok := vh.Exchange(source)
 	if !ok {
-		return s.noExchange(source)
+		return given, s.noExchange(source)
 	}
 	to, err := s.destination(kind, destination)
 	if err != nil {
-		return err
+		return given, err
 	}
-	if err := x.ValidateBinding(key, args); err != nil {
-		return err
+	if err := x.ValidateBinding(to, key, args); err != nil {
+		return given, err
 	}
 	if to.Queue != nil {
 		if err := s.mayAccess(to.Queue.(*Queue)); err != nil {
-			return err
+			return given, err
 		}
 	}
-	if x.Bind(to, key, args) {
-		b := x.Find(to, key, args)
-		vh.noteSource(to, x)
-		vh.putBinding(b)
-		s.changed(durableBinding(b))
-		vh.changed()
-		return nil
+	if b := x.Find(to, key, args); b != nil {
+		s.found(durableBinding(b))
+		return given, nil
 	}
-	s.found(durableBinding(x.Find(to, key, args)))
-	return nil
+	if given, err = vh.replayTo(x, to); err != nil {
+		return given, err
+	}
+	x.Bind(to, key, args)
+	b := x.Find(to, key, args)
+	vh.noteSource(to, x)
+	vh.putBinding(b)
+	s.changed(durableBinding(b))
+	vh.changed()
+	return given, nil
 }
 
 // noteSource counts a new binding. vh.mu is held, or nobody knows the vhost yet.

@@ -18,10 +18,7 @@ func (q *Queue) deadLetter(now int64, letters []queue.DeadLetter, fx *Effects) {
 	if !ok {
 		return
 	}
-	router := exchange.Router{Lookup: func(name string) *exchange.Exchange {
-		x, _ := vh.Exchange(name)
-		return x
-	}}
+	router := exchange.Router{Lookup: vh.lookupExchange}
 	key, fixed := q.DeadLetterRoutingKey()
 	for i := range letters {
 		d := death{queue: q.Name(), reason: letters[i].Reason, time: now / 1000, msg: &letters[i].Message}
@@ -102,6 +99,9 @@ func (d *death) publish(vh *VHost, x *exchange.Exchange, router *exchange.Router
 	}
 	m.Properties = &props
 	targets := router.Route(x, &m, nil)
+	for _, x := range router.Kept() {
+		vh.keep(x, &out)
+	}
 	if x.Name() == "" {
 		for _, r := range vh.broker.repliesTo(m.RoutingKey, m.ExtraKeys) {
 			r.deliver(&out, fx)

@@ -104,6 +104,7 @@ func (s *Session) DeleteExchange(name string, ifUnused bool) error {
 // removeExchange forgets an exchange and its bindings in both roles. vh.mu is held.
 func (vh *VHost) removeExchange(x *exchange.Exchange) {
 	vh.exchanges.remove(x.Name())
+	vh.histories.Delete(x)
 	vh.unputExchange(x)
 	for b := range x.Bindings() {
 		vh.unputBinding(b)

@@ -1,8 +1,6 @@
 package broker
 
 import (
-	"bytes"
-
 	"github.com/warren-mq/warren/queue"
 )
 
@@ -28,12 +26,7 @@ func (p *Publisher) Hold(m *Message, fx *Effects) (h Held, routed bool, err erro
 	for _, s := range r.shares {
 		h.queues = append(h.queues, s.queue)
 	}
-	h.Message = msg
-	h.Message.Exchange = bytes.Clone(msg.Exchange)
-	h.Message.RoutingKey = bytes.Clone(msg.RoutingKey)
-	h.Message.Properties = bytes.Clone(msg.Properties)
-	h.Message.Body = bytes.Clone(msg.Body)
-	h.Message.Hidden = bytes.Clone(msg.Hidden)
+	h.Message = ownMessage(&msg)
 	h.exchange = &route{exchange: r.exchange}
 	for _, to := range r.replies { // replies do not wait for the commit (3.10.8)
 		to.deliver(&h.Message, fx)

@@ -42,6 +42,7 @@ type Publisher struct {
 	reply string          // name of its channel's reply queue, or empty
 	plain plainProperties
 	found []exchange.Queue
+	loose route    // what routeByContent returns
 	extra [][]byte // routing keys from the headers CC and BCC
 }
 
@@ -65,8 +66,11 @@ type route struct {
 	shares   []*share
 	replies  []*ReplyQueue // that the default exchange leads to
 	count    uint64        // messages of this batch
+	copies   uint64        // of them, in queues
 	// byContent: not exchange and key alone decide, so that shares are found for each message anew.
 	byContent bool
+	// of is the known route that counts for this one, which is for a single message.
+	of *route
 }
 
 // plainProperties remembers the last properties that ask for nothing special, since a publisher mostly repeats them.
@@ -92,10 +96,7 @@ func (s *Session) NewPublisher() *Publisher {
 		routes:  make(map[string]*route),
 		shares:  make(map[*Queue]*share),
 	}
-	p.router.Lookup = func(name string) *exchange.Exchange {
-		x, _ := s.vhost.Exchange(name)
-		return x
-	}
+	p.router.Lookup = s.vhost.lookupExchange
 	return p
 }
 
@@ -152,10 +153,15 @@ func TooLarge(size, limit uint64) *amqp.Error {
 
 // add puts a message into the batch of each queue of a route.
 func (p *Publisher) add(r *route, msg *queue.Message) {
-	if r.count == 0 {
-		p.counted = append(p.counted, r)
+	counts := r
+	if r.of != nil {
+		counts = r.of
 	}
-	r.count++
+	if counts.count == 0 {
+		p.counted = append(p.counted, counts)
+	}
+	counts.count++
+	counts.copies += uint64(len(r.shares))
 	if len(r.shares)+len(r.replies) == 0 {
 		return
 	}
@@ -196,8 +202,8 @@ func (p *Publisher) Settle(now int64, fx *Effects) (refused []int32) {
 	p.replies = p.replies[:0]
 	for i, r := range p.counted {
 		r.exchange.PublishIn.Add(r.count)
-		r.exchange.PublishOut.Add(r.count * uint64(len(r.shares)))
-		r.count = 0
+		r.exchange.PublishOut.Add(r.copies)
+		r.count, r.copies = 0, 0
 		p.counted[i] = nil
 	}
 	p.counted = p.counted[:0]
@@ -255,11 +261,15 @@ func (p *Publisher) newRoute(m *queue.Message) (*route, error) {
 }
 
 // routeByContent routes a message whose content has a say: headers exchanges, CC and BCC, exchanges that choose at
-// random. Such a route is used once.
+// random. Such a route is good until the next.
 func (p *Publisher) routeByContent(known *route, msg *queue.Message) *route {
-	r := &route{exchange: known.exchange}
+	r := &p.loose
+	*r = route{exchange: known.exchange, shares: r.shares[:0], of: known}
 	p.resolve(r, &exchange.Message{RoutingKey: msg.RoutingKey, ExtraKeys: p.extra, Properties: &p.props})
 	p.extra = p.extra[:0]
+	for _, x := range p.router.Kept() {
+		p.session.vhost.keep(x, msg)
+	}
 	return r
 }
 

@@ -24,6 +24,8 @@ type VHost struct {
 	fallback *exchange.Exchange
 	// generation changes with everything that could change where a message goes or who may send it.
 	generation atomic.Uint64
+	// histories are what exchanges of type x-recent-history keep: *history by *exchange.Exchange.
+	histories sync.Map
 
 	mu sync.Mutex
 	// sources counts, for each destination, its bindings by source exchange, so that a deleted queue need not be
@@ -51,6 +53,12 @@ func (vh *VHost) Name() string { return vh.name }
 
 // Exchange finds an exchange by name; "" is the default exchange.
 func (vh *VHost) Exchange(name string) (*exchange.Exchange, bool) { return vh.exchanges.find(name) }
+
+// lookupExchange is Exchange as exchange.Router wants it.
+func (vh *VHost) lookupExchange(name string) *exchange.Exchange {
+	x, _ := vh.Exchange(name)
+	return x
+}
 
 // Exchanges lists all exchanges, the default one included, sorted by name.
 func (vh *VHost) Exchanges() []*exchange.Exchange {

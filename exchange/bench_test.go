@@ -121,7 +121,7 @@ func BenchmarkRoute(b *testing.B) {
 func TestRouteDoesNotAllocate(t *testing.T) {
 	n := network{}
 	r := n.router()
-	for _, typ := range exchange.Types() {
+	for _, typ := range matching {
 		x := n.declare(t, typ, typ, alternate("ae"))
 		for i := range 100 {
 			bind(t, x, "a.b", fmt.Sprint(i))
@@ -132,7 +132,7 @@ func TestRouteDoesNotAllocate(t *testing.T) {
 	}
 	bind(t, n.declare(t, "ae", "fanout"), "", "q")
 	headers := table("f", table("a", 1.0), "h", int8(1), "g", amqp.Array{"a"})
-	for _, typ := range exchange.Types() {
+	for _, typ := range matching {
 		for _, m := range []*exchange.Message{message(t, "a.b", headers, "a.c"), message(t, "none", nil)} {
 			dst := r.Route(n[typ], m, nil)
 			if allocs := testing.AllocsPerRun(100, func() { dst = r.Route(n[typ], m, dst[:0]) }); allocs != 0 {

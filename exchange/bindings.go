@@ -93,12 +93,12 @@ func (s *bindings) alike(b *Binding, g grain) int {
 	return 0
 }
 
-// ValidateBinding refuses a key or arguments that the type of the exchange cannot use, with RabbitMQ's 406.
-func (x *Exchange) ValidateBinding(key string, args amqp.Table) error {
+// ValidateBinding refuses a destination, key or arguments that the type of the exchange cannot use, with RabbitMQ's 406.
+func (x *Exchange) ValidateBinding(d Destination, key string, args amqp.Table) error {
 	if x.kind.checkBinding == nil {
 		return nil
 	}
-	return x.kind.checkBinding(key, args)
+	return x.kind.checkBinding(d, key, args)
 }
 
 // Bind adds a binding, which ValidateBinding has passed, and reports whether it is a new one. The arguments must not

@@ -59,7 +59,7 @@ func FuzzHeaders(f *testing.F) {
 			return
 		}
 		x := declare(t, "x", "headers")
-		if err := x.ValidateBinding("", args); err != nil {
+		if err := x.ValidateBinding(exchange.Destination{}, "", args); err != nil {
 			_ = replyText(err)
 			return
 		}

@@ -23,7 +23,7 @@ var headers = &kind{
 	checkBinding: checkMatchArgument,
 }
 
-func checkMatchArgument(_ string, args amqp.Table) error {
+func checkMatchArgument(_ Destination, _ string, args amqp.Table) error {
 	v, ok := args.Get(matchArgument)
 	if !ok {
 		return nil

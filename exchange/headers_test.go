@@ -23,7 +23,7 @@ func table(pairs ...any) amqp.Table {
 func matchesHeaders(t testing.TB, args, headers amqp.Table) bool {
 	t.Helper()
 	x := declare(t, "x", "headers")
-	if err := x.ValidateBinding("", args); err != nil {
+	if err := x.ValidateBinding(exchange.Destination{}, "", args); err != nil {
 		t.Fatal(err)
 	}
 	x.Bind(toQueue(&queue{"q"}), "any key", args)
@@ -181,12 +181,12 @@ func TestHeadersBindingIsRefused(t *testing.T) {
 		{table("x-match", amqp.Array{int32(1), "a"}), `PRECONDITION_FAILED - Invalid x-match field type array (value [{signedint,1},{longstr,<<"a">>}]); expected longstr`},
 		{table("x-match", table("a", true)), `PRECONDITION_FAILED - Invalid x-match field type table (value [{<<"a">>,bool,true}]); expected longstr`},
 	} {
-		if got := replyText(x.ValidateBinding("", c.args)); got != c.text {
+		if got := replyText(x.ValidateBinding(exchange.Destination{}, "", c.args)); got != c.text {
 			t.Errorf("%v: %q, want %q", c.args, got, c.text)
 		}
 	}
 	for _, typ := range []string{"direct", "fanout", "topic"} {
-		if err := declare(t, "x", typ).ValidateBinding("a.#.#.#", table("x-match", "foo")); err != nil {
+		if err := declare(t, "x", typ).ValidateBinding(exchange.Destination{}, "a.#.#.#", table("x-match", "foo")); err != nil {
 			t.Errorf("%s: %v", typ, err)
 		}
 	}

@@ -10,6 +10,9 @@ import (
 	"github.com/warren-mq/warren/exchange"
 )
 
+// matching are the types that give a message to all who match it, not to one of them.
+var matching = []string{"direct", "fanout", "headers", "topic"}
+
 type queue struct{ name string }
 
 func (q *queue) Name() string { return q.name }

@@ -17,12 +17,13 @@ type kind struct {
 	// new makes the routes of one exchange. It refuses arguments of the declaration that the type cannot use.
 	new func(vhost string, c Config) (routes, error)
 
-	// checkBinding refuses a routing key or arguments that the type cannot use; nil when it takes any.
-	checkBinding func(key string, args amqp.Table) error
+	// checkBinding refuses a destination, routing key or arguments that the type cannot use; nil when it takes any.
+	checkBinding func(d Destination, key string, args amqp.Table) error
 }
 
 // kinds are the exchange types that clients can ask for.
-var kinds = kindsByName(direct, fanout, topic, headers)
+var kinds = kindsByName(direct, fanout, topic, headers,
+	consistentHash, modulusHash, random, localRandom, recentHistory)
 
 func kindsByName(list ...*kind) map[string]*kind {
 	byName := make(map[string]*kind, len(list))

@@ -12,7 +12,7 @@ import (
 // TestRouteBesideChanges routes while others bind and unbind. A binding that stays is seen by every route; one that
 // comes and goes is seen or not, but never twice.
 func TestRouteBesideChanges(t *testing.T) {
-	for _, typ := range exchange.Types() {
+	for _, typ := range matching {
 		t.Run(typ, func(t *testing.T) {
 			x := declare(t, "x", typ)
 			stays := bind(t, x, "a.b", "stays")[0]
@@ -64,6 +64,40 @@ func TestRouteBesideChanges(t *testing.T) {
 			if seen.Load() == 0 {
 				t.Error("routing never met a change")
 			}
+		})
+	}
+}
+
+// TestSpreadBesideChanges routes through exchanges that choose one, while others bind and unbind: each message goes to
+// exactly one queue.
+func TestSpreadBesideChanges(t *testing.T) {
+	for _, typ := range []string{"x-consistent-hash", "x-modulus-hash", "x-random"} {
+		t.Run(typ, func(t *testing.T) {
+			x := declare(t, "x", typ)
+			bind(t, x, "1", "stays")
+			m := message(t, "a.b", nil)
+			var routers sync.WaitGroup
+			var done atomic.Bool
+			for range 3 {
+				routers.Go(func() {
+					var r exchange.Router
+					var dst []exchange.Queue
+					for !done.Load() {
+						if dst = r.Route(x, m, dst[:0]); len(dst) != 1 {
+							t.Errorf("%d queues", len(dst))
+							return
+						}
+					}
+				})
+			}
+			for i := range 200 {
+				q := toQueue(&queue{fmt.Sprint(i % 50)})
+				x.Bind(q, "2", nil)
+				x.Bind(q, "3", nil)
+				x.UnbindAll(q)
+			}
+			done.Store(true)
+			routers.Wait()
 		})
 	}
 }

@@ -21,6 +21,8 @@ type Router struct {
 	found  bool // the exchange at hand has yielded a destination, if only one seen before
 
 	exchanges []*Exchange // reached by this message, in order of their turn
+	at        *Exchange   // the one at hand
+	kept      []*Exchange // those that keep this message
 	cacheable bool
 
 	queueSet    set[Queue]
@@ -37,12 +39,14 @@ func (r *Router) Route(x *Exchange, m *Message, dst []Queue) []Queue {
 	r.queues, r.base = dst, len(dst)
 	r.cacheable = true
 	r.headers.sorted = false
+	r.kept = r.kept[:0]
 	r.exchanges = append(r.exchanges, x)
 	for i := 0; i < len(r.exchanges); i++ {
 		r.visit(r.exchanges[i], m)
 	}
 	r.queueSet.reset()
 	r.exchangeSet.reset()
+	r.at = nil
 	clear(r.exchanges) // what is deleted shall not live on here
 	r.exchanges = r.exchanges[:0]
 	dst, r.queues = r.queues, nil
@@ -53,8 +57,12 @@ func (r *Router) Route(x *Exchange, m *Message, dst []Queue) []Queue {
 // queues until some binding or exchange of the vhost changes.
 func (r *Router) Cacheable() bool { return r.cacheable }
 
+// Kept returns the exchanges of type x-recent-history that the last Route came through and that keep its message. The
+// slice is valid until the next Route.
+func (r *Router) Kept() []*Exchange { return r.kept }
+
 func (r *Router) visit(x *Exchange, m *Message) {
-	r.found = false
+	r.found, r.at = false, x
 	r.cacheable = r.cacheable && x.kind.cacheable
 	x.routes.route(r, m)
 	if r.found || x.alternate == "" || r.Lookup == nil {

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the RabbitMQ that the table is compared with: Debian's package, a node
-# name, ports and folders of its own, everything on loopback.
+# name, ports and folders of its own, everything on loopback, with the plugins
+# whose exchange types Warren has too.
 #
 #   rabbitmq.sh up      install if missing, start, wait, print the address
 #   rabbitmq.sh down    stop this node, and only this one
@@ -65,7 +66,8 @@ up() {
     mkdir -p "$dir"
     ! listening || die "port $port is taken by another program, set RABBITMQ_PORT"
     echo "listeners.tcp.1 = 127.0.0.1:$port" >"$dir/rabbitmq.conf"
-    echo '[].' >"$dir/enabled_plugins"
+    echo '[rabbitmq_consistent_hash_exchange,rabbitmq_random_exchange,rabbitmq_recent_history_exchange,rabbitmq_sharding].' \
+      >"$dir/enabled_plugins"
     (
       environment
       cd "$dir"
