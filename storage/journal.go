@@ -91,9 +91,22 @@ type writeError struct{ err error }
 func (e *writeError) Error() string { return e.err.Error() }
 func (e *writeError) Unwrap() error { return e.err }
 
-// roll begins a new segment with room for need bytes. The old one was synced with its last group.
+// roll begins a new segment with room for need bytes.
 func (j *journal) roll(need int64) error {
-	size := max(min(j.sizes.first<<min(j.grown, 20), j.sizes.segment), wholeBlocks(segmentHeaderBytes+need))
+	return j.begin(max(min(j.sizes.first<<min(j.grown, 20), j.sizes.segment), wholeBlocks(segmentHeaderBytes+need)))
+}
+
+// rollToRest begins a segment with room for no more than the group that ends the journal. It takes no spare: what that
+// held before would have to be looked through at the next start, which makes its own.
+func (j *journal) rollToRest() error {
+	j.mu.Lock()
+	j.spares = nil
+	j.mu.Unlock()
+	return j.begin(segmentHeaderBytes + blockBytes)
+}
+
+// begin begins a new segment. The old one was synced with its last group.
+func (j *journal) begin(size int64) error {
 	number := j.active.number + 1
 	header := segmentHeader{
 		format: formatVersion, seed: newSeed(), store: j.store, number: number, before: j.last,

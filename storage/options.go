@@ -9,7 +9,7 @@ type Options struct {
 	// 0 means 256 KiB. It is rounded up to a power of two and kept between 1 KiB and 256 KiB.
 	ChunkBytes int
 
-	// SegmentBytes is the size of a journal segment. 0 means 64 MiB, less on small volumes. A recovery reads up to LiveSegments of them;
+	// SegmentBytes is the size of a journal segment. 0 means 32 MiB, less on small volumes. A recovery reads up to LiveSegments of them;
 	// a larger one lets more messages come and go without touching Badger.
 	SegmentBytes int64
 
@@ -23,7 +23,7 @@ type Options struct {
 	// PendingBytes is how much may wait for the next group before Room makes publishers wait. 0 means 16 MiB.
 	PendingBytes int64
 
-	// ValueLogBytes is the size of Badger's value log files. 0 means 128 MiB, less on small volumes; at least 1 MiB. Space comes back by
+	// ValueLogBytes is the size of Badger's value log files. 0 means 32 MiB, less on small volumes; at least 1 MiB. Space comes back by
 	// the file: small ones suit small volumes.
 	ValueLogBytes int64
 
@@ -63,11 +63,11 @@ const (
 )
 
 func (o Options) withDefaults() Options {
-	setDefault(&o.SegmentBytes, 64<<20)
+	setDefault(&o.SegmentBytes, 32<<20)
 	setDefault(&o.LiveSegments, 4)
 	setDefault(&o.PendingBytes, defaultPending)
 	setDefault(&o.SpareSegments, 2)
-	setDefault(&o.ValueLogBytes, 128<<20)
+	setDefault(&o.ValueLogBytes, 32<<20)
 	o.ValueLogBytes = max(o.ValueLogBytes, 1<<20)
 	setDefault(&o.JournalMemory, defaultJournalMemory)
 	setDefault(&o.MemoryBytes, defaultMemory)
@@ -80,7 +80,7 @@ func (o Options) withDefaults() Options {
 func (o *Options) retireAt() int { return max(o.LiveSegments-2, 1) }
 
 const (
-	smallVolume  = 4 << 30 // below it files are smaller
+	smallVolume  = 2 << 30 // below it files are smaller
 	smallMachine = 1 << 30 // below it memory is scarce
 )
 

@@ -176,3 +176,32 @@ func (s *Store) writeCheckpoint(firstLive uint64, commit Commit) error {
 	s.dropMapped()
 	return err
 }
+
+// rest is called when the store is closed, by then the only one who works on it: all that is only in the journal moves to
+// Badger, and a segment is begun that holds nothing. So the next start has nothing to replay. On a full disk it is left to
+// that start.
+func (s *Store) rest() error {
+	if s.journal.file == nil || !s.spaceForPager() {
+		return nil
+	}
+	s.manual = true // nobody else commits any more
+	for {
+		moved, err := s.move(func(*durableChunk) bool { return true })
+		if err != nil {
+			return fmt.Errorf("move chunks to the database: %w", err)
+		}
+		if moved == 0 {
+			break
+		}
+	}
+	if err := s.flushLogs(true); err != nil {
+		return fmt.Errorf("flush marks: %w", err)
+	}
+	if err := s.journal.rollToRest(); err != nil {
+		return err
+	}
+	if err := s.writeCheckpoint(s.journal.active.number, s.Durable()); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	return nil
+}

@@ -108,6 +108,7 @@ func Open(dir string, o Options) (*Store, error) {
 			return nil, errors.Join(err, s.closeFiles())
 		}
 	}
+	s.dropMapped() // what Badger has looked at
 	s.start()
 	return s, nil
 }
@@ -247,10 +248,14 @@ func (s *Store) Close() error {
 		}
 		close(s.closing)
 		s.writing.Wait()
+		var err error
+		if s.Err() == nil && !s.manual {
+			err = s.rest()
+		}
 		if s.Err() == nil {
 			s.sealJournal()
 		}
-		s.closeErr = errors.Join(s.Err(), s.closeFiles())
+		s.closeErr = errors.Join(s.Err(), err, s.closeFiles())
 	})
 	return s.closeErr
 }
