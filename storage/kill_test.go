@@ -39,6 +39,9 @@ func TestAKilledProcessLosesNothingConfirmed(t *testing.T) {
 			if confirmed > 0 {
 				t.Fatalf("round %d: %d logs", round, len(logs))
 			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
 			continue
 		}
 		l := logs[0]
