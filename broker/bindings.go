@@ -33,7 +33,7 @@ func (s *Session) UnbindExchange(destination, source, key string, args amqp.Tabl
 }
 
 // mayBind makes the checks of both bind and unbind, in RabbitMQ's order.
-func (s *Session) mayBind(kind, destination, source string) error {
+func (s *Session) mayBind(kind, destination, source, key string) error {
 	if err := s.check(auth.Write, kind, destination); err != nil {
 		return err
 	}
@@ -45,12 +45,18 @@ func (s *Session) mayBind(kind, destination, source string) error {
 	if err := notDefault(source); err != nil {
 		return err
 	}
-	return s.check(auth.Read, kindExchange, source)
+	if err := s.check(auth.Read, kindExchange, source); err != nil {
+		return err
+	}
+	if x, ok := s.vhost.Exchange(source); ok {
+		return s.checkTopic(auth.Read, x, key)
+	}
+	return nil
 }
 
 func (s *Session) bind(kind, destination, source, key string, args amqp.Table) error {
 	destination, source = cleanName(destination), cleanName(source)
-	if err := s.mayBind(kind, destination, source); err != nil {
+	if err := s.mayBind(kind, destination, source, key); err != nil {
 		return err
 	}
 	given, err := s.addBinding(kind, destination, source, key, args)
@@ -109,7 +115,7 @@ func (vh *VHost) noteSource(to exchange.Destination, x *exchange.Exchange) {
 
 func (s *Session) unbind(kind, destination, source, key string, args amqp.Table) error {
 	destination, source = cleanName(destination), cleanName(source)
-	if err := s.mayBind(kind, destination, source); err != nil {
+	if err := s.mayBind(kind, destination, source, key); err != nil {
 		return err
 	}
 	vh := s.vhost

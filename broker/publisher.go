@@ -243,6 +243,10 @@ func (p *Publisher) newRoute(m *queue.Message) (*route, error) {
 	if x.Internal() {
 		return nil, amqp.Errorf(amqp.AccessRefused, "cannot publish to internal %s", s.vhost.resource(kindExchange, name))
 	}
+	// Found again with the route, which is forgotten when any permission changes.
+	if err := s.checkTopic(auth.Write, x, string(m.RoutingKey)); err != nil {
+		return nil, err
+	}
 	r := &route{exchange: x, name: []byte(name), key: bytes.Clone(m.RoutingKey)}
 	r.byContent = !x.Cacheable()
 	if !r.byContent {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/warren-mq/warren/amqp"
 	"github.com/warren-mq/warren/auth"
+	"github.com/warren-mq/warren/exchange"
 )
 
 // Session is what one authenticated user may do in one vhost. A front door opens one for each AMQP connection or
@@ -81,6 +82,9 @@ func (s *Session) Close() {
 	fx.Run()
 }
 
+// kindTopic is the type of exchanges that topic permissions apply to.
+const kindTopic = "topic"
+
 // cleanName strips carriage returns and line feeds, which RabbitMQ drops from the names of exchanges and queues.
 func cleanName(name string) string {
 	if !strings.ContainsAny(name, "\r\n") {
@@ -91,6 +95,15 @@ func cleanName(name string) string {
 
 // reserved says whether a name belongs to the broker.
 func reserved(name string) bool { return strings.HasPrefix(name, "amq.") }
+
+// checkTopic asks whether the user may use a routing key with an exchange: Write when publishing, Read when binding and
+// unbinding. Only topic exchanges themselves are limited (RabbitMQ 3.10.8 behaviour).
+func (s *Session) checkTopic(op auth.Operation, x *exchange.Exchange, key string) error {
+	if x.Type() != kindTopic || s.broker.Users.CheckTopic(s.user.Name, s.vhost.name, x.Name(), key, op) {
+		return nil
+	}
+	return auth.RefusedTopic(key, x.Name(), s.vhost.name, s.user.Name)
+}
 
 func (s *Session) check(op auth.Operation, kind, name string) error {
 	if s.permissions.Check(kind, name, op) {
