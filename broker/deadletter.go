@@ -15,12 +15,17 @@ func (q *Queue) deadLetter(now int64, letters []queue.DeadLetter, fx *Effects) {
 	vh := q.vhost
 	name, _ := q.DeadLetterExchange()
 	x, ok := vh.Exchange(name)
+	count := &vh.broker.Totals.DeadLettered
 	if !ok {
+		for i := range letters {
+			count.Add(q.Type(), Disabled, letters[i].Reason, 1)
+		}
 		return
 	}
-	router := exchange.Router{Lookup: vh.lookupExchange}
+	router := &exchange.Router{Lookup: vh.lookupExchange}
 	key, fixed := q.DeadLetterRoutingKey()
 	for i := range letters {
+		count.Add(q.Type(), AtMostOnce, letters[i].Reason, 1)
 		d := death{queue: q.Name(), reason: letters[i].Reason, time: now / 1000, msg: &letters[i].Message}
 		if fixed {
 			d.key = &key
@@ -30,7 +35,7 @@ func (q *Queue) deadLetter(now int64, letters []queue.DeadLetter, fx *Effects) {
 			vh.broker.cfg.Logger.Error().Err(err).Str("queue", q.Name()).Msg("a dead message cannot be read and is dropped")
 			continue
 		}
-		d.publish(vh, x, &router, now, fx)
+		d.publish(vh, x, router, now, fx)
 	}
 }
 
@@ -40,6 +45,7 @@ type death struct {
 	reason string
 	time   int64   // seconds
 	key    *string // x-dead-letter-routing-key, if the queue has one
+	again  bool    // it was published before, and not taken by all
 	msg    *queue.Message
 
 	props   amqp.Properties
@@ -73,6 +79,35 @@ func (d *death) examine() (err error) {
 
 // publish routes the message and gives it to the queues that it does not go round in circles through.
 func (d *death) publish(vh *VHost, x *exchange.Exchange, router *exchange.Router, now int64, fx *Effects) {
+	out, targets := d.route(vh, x, router, fx)
+	for _, to := range targets {
+		target := to.(*Queue)
+		if d.circles(target.Name()) {
+			d.warnCircle(vh, target)
+			continue
+		}
+		give(target, out, now, fx) // a dead letter that is refused is lost, as it is by RabbitMQ
+	}
+}
+
+func (d *death) warnCircle(vh *VHost, target *Queue) {
+	vh.broker.cfg.Logger.Warn().Str("queue", d.queue).Str("target", target.Name()).
+		Msg("Message dropped. Dead-letter queues cycle detected")
+}
+
+// give publishes a message to a queue on the broker's own account, and reports whether the queue has taken it.
+func give(target *Queue, m *queue.Message, now int64, fx *Effects) (taken bool) {
+	msgs := [1]queue.Message{*m}
+	target.Queue.Publish(now, msgs[:], only, &fx.Effects)
+	taken = len(fx.Refused) == 0
+	fx.Refused = fx.Refused[:0]
+	target.collect(fx)
+	return taken
+}
+
+// route makes the message that is published and finds the queues that it goes to. Who waits for a direct reply gets it
+// here.
+func (d *death) route(vh *VHost, x *exchange.Exchange, router *exchange.Router, fx *Effects) (*queue.Message, []exchange.Queue) {
 	m := exchange.Message{RoutingKey: d.msg.RoutingKey}
 	if d.key != nil {
 		m.RoutingKey = []byte(*d.key)
@@ -95,10 +130,13 @@ func (d *death) publish(vh *VHost, x *exchange.Exchange, router *exchange.Router
 	out.HasTTL, out.TTL, out.ExpiresAt = false, 0, 0
 	var props amqp.Properties
 	if props.Decode(out.Properties) != nil {
-		return // cannot be: it was encoded just now
+		return nil, nil // cannot be: it was encoded just now
 	}
 	m.Properties = &props
 	targets := router.Route(x, &m, nil)
+	if d.again {
+		return &out, targets
+	}
 	for _, x := range router.Kept() {
 		vh.keep(x, &out)
 	}
@@ -107,18 +145,7 @@ func (d *death) publish(vh *VHost, x *exchange.Exchange, router *exchange.Router
 			r.deliver(&out, fx)
 		}
 	}
-	msgs := [1]queue.Message{out}
-	for _, to := range targets {
-		target := to.(*Queue)
-		if d.circles(target.Name()) {
-			vh.broker.cfg.Logger.Warn().Str("queue", d.queue).Str("target", target.Name()).
-				Msg("Message dropped. Dead-letter queues cycle detected")
-			continue
-		}
-		target.Queue.Publish(now, msgs[:], only, &fx.Effects)
-		fx.Refused = fx.Refused[:0] // a dead letter that is refused is lost, as it is by RabbitMQ
-		target.collect(fx)
-	}
+	return &out, targets
 }
 
 // only names the one message of a batch.

@@ -13,7 +13,8 @@ type Effects struct {
 	publishing bool
 }
 
-// deaths are what one call to a queue made it give up.
+// deaths are what one call to a queue made it give up. Without letters it is the discards of a queue that dead-letters
+// at least once.
 type deaths struct {
 	queue   *Queue
 	letters []queue.DeadLetter
@@ -93,7 +94,7 @@ func (q *Queue) tick(now int64, fx *Effects) {
 
 // after handles what the last call to the queue left in fx beyond wake-ups and refusals.
 func (q *Queue) after(now int64, fx *Effects) {
-	if fx.WakeAt == 0 && len(fx.DeadLetters) == 0 && !fx.Deleted {
+	if fx.WakeAt == 0 && len(fx.DeadLetters) == 0 && !fx.Discards && !fx.Deleted {
 		return
 	}
 	q.collect(fx)
@@ -112,6 +113,10 @@ func (q *Queue) collect(fx *Effects) {
 		fx.dead = append(fx.dead, deaths{q, fx.DeadLetters})
 		fx.DeadLetters = nil
 	}
+	if fx.Discards {
+		fx.Discards = false
+		fx.dead = append(fx.dead, deaths{q, nil})
+	}
 	if fx.Deleted {
 		fx.Deleted = false
 		q.gone(fx)
@@ -128,20 +133,33 @@ func (q *Queue) wakeAt(at int64) {
 }
 
 // publishDead publishes dead letters until there are none. One may be the death of others: the loop, in place of a
-// recursion, keeps the stack small however long a chain of dead-letter exchanges is.
+// recursion, keeps the stack small however long a chain of dead-letter exchanges is. A ring of queues in which messages
+// die at once multiplies them by as many as there are queues, again and again: so after maxDeaths what more would die
+// stays in its queue until that is ticked, and everybody else gets their turn in between.
 func (fx *Effects) publishDead(now int64) {
 	fx.publishing = true
 	refused := fx.Refused
 	fx.Refused = nil
+	published := 0
 	for i := 0; i < len(fx.dead); i++ {
 		d := fx.dead[i]
 		fx.dead[i] = deaths{}
-		d.queue.deadLetter(now, d.letters, fx)
+		if d.letters == nil {
+			published += d.queue.forwardDiscards(now, fx)
+		} else {
+			d.queue.deadLetter(now, d.letters, fx)
+			published += len(d.letters)
+		}
+		fx.Later = published >= maxDeaths
 	}
+	fx.Later = false
 	fx.dead = fx.dead[:0]
 	fx.Refused = refused
 	fx.publishing = false
 }
+
+// maxDeaths is how many dead letters one call publishes before it lets others die later.
+const maxDeaths = 500
 
 // delete removes the queue whatever it holds.
 func (q *Queue) delete(fx *Effects) {

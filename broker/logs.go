@@ -9,15 +9,16 @@ import (
 	"github.com/warren-mq/warren/storage"
 )
 
-// addQueue makes a queue and gives it its place. Its messages are in the logs found, by priority; others are made when
-// they are needed. vh.mu is held, or nobody knows the vhost yet. It is called between Enter and Leave.
-func (vh *VHost) addQueue(c queue.Config, found map[uint8]*storage.Log) *Queue {
+// addQueue makes a queue and gives it its place. Its messages are in the logs found, by priority, and in discards, if
+// that is not nil; others are made when they are needed. vh.mu is held, or nobody knows the vhost yet. It is called
+// between Enter and Leave.
+func (vh *VHost) addQueue(c queue.Config, found map[uint8]*storage.Log, discards *storage.Log) *Queue {
 	q := &Queue{vhost: vh}
 	c.Durability = queue.ParseDurability(vh.broker.cfg.Durability)
 	logs := func(priority uint8) queue.Log { // called by the queue under its lock, while found is as it was
 		log := found[priority]
 		if log == nil {
-			log = vh.broker.newLog(vh.name, c, priority)
+			log = vh.broker.createLog(logTag(vh.name, c.Name, priority), c.Durable)
 		}
 		log.OnReady(q.recordsReady)
 		return log
@@ -26,18 +27,26 @@ func (vh *VHost) addQueue(c queue.Config, found map[uint8]*storage.Log) *Queue {
 	if len(others) > 0 && others[0] == 0 {
 		others = others[1:]
 	}
+	c.HasDiscards = discards != nil
+	c.Discards = func() queue.Log { // called once, as logs is
+		if discards == nil {
+			discards = vh.broker.createLog(discardsTag(vh.name, c.Name), c.Durable)
+		}
+		discards.OnReady(q.recordsReady)
+		return discards
+	}
 	q.Queue = queue.New(c, logs, others...)
 	vh.queues.add(c.Name, q)
 	vh.fallback.Bind(exchange.Destination{Queue: q}, c.Name, nil)
 	return q
 }
 
-// newLog makes a log for one priority of a queue, between Enter and Leave.
-func (b *Broker) newLog(vhost string, c queue.Config, priority uint8) *storage.Log {
+// createLog makes a log, between Enter and Leave.
+func (b *Broker) createLog(tag []byte, durable bool) *storage.Log {
 	if b.cfg.Store == nil {
 		return storage.NewLog(storage.Options{})
 	}
-	return b.cfg.Store.CreateLog(logTag(vhost, c.Name, priority), c.Durable)
+	return b.cfg.Store.CreateLog(tag, durable)
 }
 
 // recordsReady is called by the store, outside of Enter and Leave, when messages that had to be waited for are there.
@@ -59,6 +68,19 @@ func logTag(vhost, name string, priority uint8) []byte {
 		tag = append(tag, priority)
 	}
 	return tag
+}
+
+// discardsTag names the log of a queue's dead messages that nobody has taken yet. No priority takes two octets.
+func discardsTag(vhost, name string) []byte {
+	return append(definitionKey(kindOfQueue, vhost, name), 0, 'd')
+}
+
+// takeDiscards takes that log out of those that the store holds, by tag; nil if there is none.
+func takeDiscards(logs map[string]*storage.Log, vhost string, c queue.Config) *storage.Log {
+	tag := string(discardsTag(vhost, c.Name))
+	log := logs[tag]
+	delete(logs, tag)
+	return log
 }
 
 // takeLogs takes the logs of a queue out of those that the store holds, by tag.

@@ -66,7 +66,7 @@ func (s *Session) DeclareQueue(d QueueDeclaration) (*Queue, error) {
 			return nil, err
 		}
 		if q, ok := s.create(c); ok {
-			s.warnUnapplied(q)
+			s.warnFallback(q)
 			q.used()
 			return q, nil
 		} // else declared by somebody else meanwhile: compare with theirs
@@ -99,7 +99,7 @@ func (s *Session) create(c queue.Config) (*Queue, bool) {
 		}
 		vh.removeQueue(rival)
 	}
-	q := vh.addQueue(c, nil)
+	q := vh.addQueue(c, nil, nil)
 	vh.putQueue(q)
 	s.changed(q.Durable())
 	if c.Exclusive && s.owner != nil {
@@ -122,10 +122,10 @@ func (s *Session) redeclare(q *Queue, c queue.Config) error {
 	return q.Equivalent(c)
 }
 
-func (s *Session) warnUnapplied(q *Queue) {
-	if names := queue.UnappliedArguments(q.Arguments()); len(names) > 0 {
-		s.broker.cfg.Logger.Warn().Str("vhost", s.vhost.name).Str("queue", q.Name()).Strs("arguments", names).
-			Msg("queue arguments are accepted but not yet applied")
+// warnFallback tells the operator about a queue that does less than its arguments ask for, as RabbitMQ does.
+func (s *Session) warnFallback(q *Queue) {
+	if reason := q.FallsBack(); reason != "" {
+		s.broker.cfg.Logger.Warn().Str("vhost", s.vhost.name).Str("queue", q.Name()).Msg(reason)
 	}
 }
 
@@ -202,6 +202,7 @@ func (vh *VHost) removeQueue(q *Queue) {
 	}
 	vh.queues.remove(q.Name())
 	vh.unputQueue(q)
+	vh.stuck.note(q, false)
 	to := exchange.Destination{Queue: q}
 	vh.fallback.Unbind(to, q.Name(), nil)
 	vh.removeDestination(to)

@@ -132,7 +132,7 @@ func (b *Broker) recoverQueue(key, value []byte, logs map[string]*storage.Log) e
 	}
 	b.Enter()
 	defer b.Leave()
-	vh.addQueue(c, takeLogs(logs, vh.name, c))
+	vh.addQueue(c, takeLogs(logs, vh.name, c), takeDiscards(logs, vh.name, c))
 	return nil
 }
 

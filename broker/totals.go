@@ -12,4 +12,5 @@ type Totals struct {
 	ChannelsOpened, ChannelsClosed               atomic.Uint64
 	QueuesDeclared, QueuesCreated, QueuesDeleted atomic.Uint64
 	AuthAttempts, AuthFailures                   atomic.Uint64
+	DeadLettered                                 DeadLettered
 }

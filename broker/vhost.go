@@ -26,6 +26,7 @@ type VHost struct {
 	generation atomic.Uint64
 	// histories are what exchanges of type x-recent-history keep: *history by *exchange.Exchange.
 	histories sync.Map
+	stuck     stuck
 
 	mu sync.Mutex
 	// sources counts, for each destination, its bindings by source exchange, so that a deleted queue need not be
@@ -84,7 +85,11 @@ func (vh *VHost) ExchangeCount() int { return vh.exchanges.count() }
 // resource renders one of the vhost's resources as RabbitMQ does in its texts.
 func (vh *VHost) resource(kind, name string) string { return amqp.Resource(kind, name, vh.name) }
 
-func (vh *VHost) changed() { vh.generation.Add(1) }
+// changed tells that the topology is another one.
+func (vh *VHost) changed() {
+	vh.generation.Add(1)
+	vh.retryDiscards()
+}
 
 // names is a concurrent map from a resource's name to the resource. The zero value is empty.
 type names[T any] struct {

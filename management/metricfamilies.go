@@ -143,6 +143,33 @@ func connectionMetrics(w *metricWriter, t *tally) {
 	w.gauge("connection_channels", "Channels on connections", float64(t.channels))
 }
 
+// deathMetrics count what died in queues, by type of queue and strategy of dead-lettering. They are there from the start.
+func deathMetrics(w *metricWriter, t *tally, counts *broker.DeadLettered) {
+	const atLeastOnce = broker.AtLeastOnce
+	for i, reason := range queue.Reasons() {
+		for _, typ := range []string{"classic", "quorum"} {
+			for _, strategy := range []string{atLeastOnce, broker.AtMostOnce, broker.Disabled} {
+				switch {
+				case typ == "classic" && (strategy == atLeastOnce || reason == queue.DeliveryLimit),
+					strategy == atLeastOnce && reason == queue.MaxLen:
+					continue // there are none
+				}
+				n := counts.Of(typ, strategy)[i]
+				if s := t.queued[typ]; s != nil && strategy == broker.Disabled {
+					n += s.Dropped[i]
+				}
+				w.counter("global_messages_dead_lettered_"+reason+"_total", "Messages dead-lettered or dropped: "+deathText[i], n,
+					"queue_type", "rabbit_"+typ+"_queue", "dead_letter_strategy", strategy)
+			}
+		}
+	}
+	w.counter("global_messages_dead_lettered_confirmed_total", "Dead letters that their queues have taken", counts.Confirmed.Load(),
+		"queue_type", "rabbit_quorum_queue", "dead_letter_strategy", atLeastOnce)
+}
+
+// deathText says the reasons in words, in the order of queue.Reasons.
+var deathText = [...]string{"they expired", "they were rejected", "their queue was full", "they were given back too often"}
+
 // globalMetrics are those by protocol and by queue type. They are there from the start, also for types without queues.
 func globalMetrics(w *metricWriter, t *tally) {
 	m := &t.messages

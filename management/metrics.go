@@ -45,6 +45,7 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	channelMetrics(w, all)
 	connectionMetrics(w, all)
 	globalMetrics(w, all)
+	deathMetrics(w, all, &c.server.broker.Totals.DeadLettered)
 }
 
 // metricWriter sends metrics whose names get RabbitMQ's prefix.

@@ -61,6 +61,9 @@ type quorumQueue struct {
 	Leader  string   `json:"leader"`
 	Members []string `json:"members"`
 	Online  []string `json:"online"`
+	// Dead letters that nobody has taken yet.
+	MessagesDLX     int   `json:"messages_dlx"`
+	MessageBytesDLX int64 `json:"message_bytes_dlx"`
 }
 
 // singleQueueObject has what only GET of one queue shows. Incoming and Deliveries are filled in RabbitMQ's detailed
@@ -126,7 +129,10 @@ func (s *Server) queueObject(q *broker.Queue) queueObject {
 	}
 	if o.Type == "quorum" {
 		node := []string{o.Node}
-		o.quorumQueue = &quorumQueue{Leader: o.Node, Members: node, Online: node}
+		o.quorumQueue = &quorumQueue{
+			Leader: o.Node, Members: node, Online: node,
+			MessagesDLX: st.Discarded, MessageBytesDLX: st.DiscardedBytes,
+		}
 	} else {
 		o.classicQueue = new(classicQueue)
 	}

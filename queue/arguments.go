@@ -102,11 +102,3 @@ func (q *Queue) checkConsumeArguments(args amqp.Table) (priority int64, err erro
 	priority, _ = amqp.Integer(v)
 	return priority, nil
 }
-
-// UnappliedArguments lists those of args that are accepted, kept and compared, but change nothing in this version.
-func UnappliedArguments(args amqp.Table) []string {
-	if strategy, _ := text(args, "x-dead-letter-strategy"); strategy == "at-least-once" {
-		return []string{"x-dead-letter-strategy"}
-	}
-	return nil
-}

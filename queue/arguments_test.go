@@ -252,18 +252,6 @@ func TestOrderOfDeclareChecks(t *testing.T) {
 	}
 }
 
-func TestUnappliedArgumentsNamesWhatHasNoEffect(t *testing.T) {
-	strategy := func(v string) amqp.Table {
-		return table("x-foo", true, "x-expires", int32(1), "x-dead-letter-strategy", v)
-	}
-	if got := queue.UnappliedArguments(strategy("at-least-once")); !slices.Equal(got, []string{"x-dead-letter-strategy"}) {
-		t.Errorf("got %v", got)
-	}
-	if got := queue.UnappliedArguments(strategy("at-most-once")); got != nil {
-		t.Errorf("got %v", got)
-	}
-}
-
 func TestConsumeArguments(t *testing.T) {
 	for _, test := range []struct {
 		kind string

@@ -16,11 +16,8 @@ type DeadLetter struct {
 	Message Message
 }
 
-// deadLetter notes that a message died, if the queue has an exchange for such. rec is a whole record.
+// deadLetter notes that a message died, in a queue that has an exchange for such. rec is a whole record.
 func (q *Queue) deadLetter(rec []byte, reason string, fx *Effects) {
-	if !q.rules.deadLetters {
-		return
-	}
 	fx.DeadLetters = append(fx.DeadLetters, DeadLetter{Reason: reason})
 	decodeRecord(bytes.Clone(rec), &fx.DeadLetters[len(fx.DeadLetters)-1].Message)
 }
@@ -39,6 +36,7 @@ func (q *Queue) dieLocked(seq uint64, reason string, fx *Effects) {
 		q.buryLocked(fx)
 		return
 	}
+	q.mu.counters.Dropped.Add(reason, 1)
 	q.forgetLocked(seq)
 }
 
@@ -52,7 +50,11 @@ func (q *Queue) buryLocked(fx *Effects) {
 			break
 		}
 		if ok {
-			q.deadLetter(rec, d.reason, fx)
+			if q.rules.atLeastOnce {
+				q.discardLocked(rec, d.reason, fx)
+			} else {
+				q.deadLetter(rec, d.reason, fx)
+			}
 			q.forgetLocked(d.seq)
 		}
 		n++

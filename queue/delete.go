@@ -90,6 +90,10 @@ func (q *Queue) closeLocked(fx *Effects) {
 		l.returned, l.ready = returned{}, 0
 		l.log.Drop()
 	})
+	if d := &q.mu.discards; d.log != nil {
+		d.log.Drop()
+		d.count, d.bytes, d.taken = 0, 0, nil
+	}
 }
 
 // Closed reports whether the queue was deleted. The name may be taken again then.

@@ -245,6 +245,9 @@ func (q *Queue) Ready(now int64, fx *Effects) {
 		return
 	}
 	q.buryLocked(fx)
+	if d := &q.mu.discards; d.log != nil && d.cursor < d.log.Next() {
+		fx.Discards = true
+	}
 	if q.rules.limited {
 		q.dropExcessLocked(fx)
 	}

@@ -21,6 +21,14 @@ type Effects struct {
 	// exchange. Only queues that have one report them.
 	DeadLetters []DeadLetter
 
+	// Discards says that dead messages wait to be forwarded, see ForwardDiscards. Only queues that dead-letter at least
+	// once report it.
+	Discards bool
+
+	// Later is set by the caller: what expires or is too much dies in the next Tick and not in this call. Dead letters
+	// that are the death of others would else multiply within one call.
+	Later bool
+
 	// Durable is the strictest promise that is due for what was appended, with the next commit.
 	Durable Durability
 
@@ -43,7 +51,7 @@ func (fx *Effects) Reset() {
 	clear(fx.DeadLetters)
 	fx.Wake, fx.Cancelled, fx.Refused = fx.Wake[:0], fx.Cancelled[:0], fx.Refused[:0]
 	fx.DeadLetters = fx.DeadLetters[:0]
-	fx.Deleted, fx.Durable, fx.WakeAt = false, NotDurable, 0
+	fx.Deleted, fx.Discards, fx.Later, fx.Durable, fx.WakeAt = false, false, false, NotDurable, 0
 }
 
 // touch notes that s got a message in this call.

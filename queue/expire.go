@@ -7,6 +7,10 @@ const expirySlice = 1000
 // expireLocked drops expired messages from the head up to the first that lives on, and asks to be woken when that one
 // expires. What stands behind it stays, even if its own time has come (RabbitMQ 3.10.8 behaviour of classic queues).
 func (q *Queue) expireLocked(now int64, fx *Effects) {
+	if fx.Later {
+		q.wakeLocked(now, fx)
+		return
+	}
 	if !q.expireSomeLocked(now, expirySlice, fx) {
 		q.wakeLocked(now, fx)
 	}
@@ -60,6 +64,9 @@ func (q *Queue) Tick(now int64, fx *Effects) {
 		}
 		q.wakeLocked(end, fx)
 	}
+	if q.rules.limited {
+		q.dropExcessLocked(fx) // what Later has put off
+	}
 	if q.mu.waiting.len() > 0 {
 		q.dueLocked(now, dueSlice, fx)
 	}
@@ -67,6 +74,7 @@ func (q *Queue) Tick(now int64, fx *Effects) {
 		q.letInLocked(now, fx)
 	}
 	q.deliverLocked(now, fx)
+	q.tickDiscardsLocked(now, fx)
 	fx.done()
 }
 

@@ -7,13 +7,13 @@ func (q *Queue) publishLimitedLocked(now int64, msgs []Message, idx []int32, fx 
 		if q.rules.overflow != dropHead && q.wouldExceedLocked(m) {
 			fx.Refused = append(fx.Refused, idx[i])
 			if q.rules.overflow == rejectPublishDLX {
-				q.deadLetterNew(now, m, fx)
+				q.deadLetterNewLocked(now, m, fx)
 			}
 			continue
 		}
 		q.publishLocked(now, msgs, idx[i:i+1], fx)
 		if q.rules.overflow == dropHead {
-			q.dropExcessLocked(fx)
+			q.publishedLocked(now, fx)
 		}
 		if q.mu.expiring {
 			q.expireLocked(now, fx)
@@ -24,8 +24,18 @@ func (q *Queue) publishLimitedLocked(now int64, msgs []Message, idx []int32, fx 
 // wouldExceedLocked says whether the queue is too full for m. That somebody could take it at once is not considered
 // (RabbitMQ 3.10.8 behaviour).
 func (q *Queue) wouldExceedLocked(m *Message) bool {
-	w := &q.mu.waiting
-	return int64(q.mu.ready+w.len())+1 > q.rules.maxLength || q.mu.readyBytes+w.bytes+int64(len(m.Body)) > q.rules.maxBytes
+	w, d := &q.mu.waiting, &q.mu.discards
+	count, bytes := q.mu.ready+w.len()+d.count, q.mu.readyBytes+w.bytes+d.bytes
+	return int64(count)+1 > q.rules.maxLength || bytes+int64(len(m.Body)) > q.rules.maxBytes
+}
+
+// publishedLocked drops what the queue holds beyond its limits since a message was published.
+func (q *Queue) publishedLocked(now int64, fx *Effects) {
+	if fx.Later {
+		q.wakeLocked(now, fx)
+		return
+	}
+	q.dropExcessLocked(fx)
 }
 
 // dropExcessLocked drops from the head what the queue holds beyond its limits. What is ready counts, and what waits to
@@ -47,12 +57,15 @@ func (q *Queue) dropExcessLocked(fx *Effects) {
 	}
 }
 
-// deadLetterNew notes the death of a message that never came into the queue.
-func (q *Queue) deadLetterNew(now int64, m *Message, fx *Effects) {
-	if q.rules.deadLetters {
-		at := q.rules.expiry(now, m)
-		rec := make([]byte, recordSize(m, at))
-		encodeRecord(rec, m, at)
-		q.deadLetter(rec, MaxLen, fx)
+// deadLetterNewLocked notes the death of a message that never came into the queue. One that cannot wait for the next
+// Tick, since it is nowhere, is lost when there are too many.
+func (q *Queue) deadLetterNewLocked(now int64, m *Message, fx *Effects) {
+	if !q.rules.deadLetters || fx.Later {
+		q.mu.counters.Dropped.Add(MaxLen, 1)
+		return
 	}
+	at := q.rules.expiry(now, m)
+	rec := make([]byte, recordSize(m, at))
+	encodeRecord(rec, m, at)
+	q.deadLetter(rec, MaxLen, fx)
 }

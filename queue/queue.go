@@ -32,6 +32,11 @@ type Config struct {
 	Owner                          any // the connection that an exclusive queue belongs to
 	// Durability is what a confirm means where the arguments do not say. Default: Synced.
 	Durability Durability
+	// Discards makes the log of what a queue that dead-letters at least once cannot get rid of. It is called when the
+	// first comes, or at once if HasDiscards says that there is one from before; with the queue's lock held or before
+	// anybody knows the queue. Without it, dead letters are at most once.
+	Discards    func() Log
+	HasDiscards bool
 }
 
 // Queue holds messages in order and hands them to its consumers.
@@ -67,8 +72,9 @@ type Queue struct {
 		heldBack []*Subscription // by their own rate limits, and so outside of the rings
 
 		// dying are dead messages that are not in memory, and so wait for Ready to be dead-lettered, in that order.
-		dying   []dying
-		arrival chan struct{} // closed by Ready, for those who wait in Get; nil if nobody does
+		dying    []dying
+		discards discards
+		arrival  chan struct{} // closed by Ready, for those who wait in Get; nil if nobody does
 
 		expiring  bool  // something ready may expire
 		wakeAt    int64 // when a Tick was asked for, unix milliseconds; 0: not at all
@@ -114,6 +120,7 @@ func New(c Config, newLog func(priority uint8) Log, found ...uint8) *Queue {
 	})
 	q.mu.readyBytes = max(q.mu.readyBytes-q.mu.waiting.bytes, 0)
 	q.mu.expiring = q.mu.ready > 0
+	q.keepDiscards(c.Discards, c.HasDiscards)
 	return q
 }
 

@@ -19,6 +19,7 @@ type rules struct {
 	deadLetterTo               string
 	deadLetterKey              string
 	hasDeadLetterKey           bool
+	atLeastOnce                bool // dead letters stay until somebody else has them
 	priorities                 bool
 	maxPriority                uint8
 	singleActive, countReturns bool
@@ -62,6 +63,8 @@ func rulesOf(k kind, args amqp.Table) rules {
 	}
 	r.setRetry(args)
 	if k == kindQuorum {
+		// With drop-head there is nobody to hold back while dead letters pile up (RabbitMQ 3.10.8 behaviour).
+		r.atLeastOnce = r.deadLetters && r.overflow == rejectPublish && wantsAtLeastOnce(args)
 		if r.overflow == rejectPublishDLX {
 			r.overflow = dropHead // quorum queues do not know it and fall back (RabbitMQ 3.10.8 behaviour)
 		}
@@ -82,6 +85,22 @@ func (r *rules) setRetry(args amqp.Table) {
 	if steps := int64(len(r.retry.steps)); steps > 0 && (!r.hasDeliveryLimit || steps < r.deliveryLimit) {
 		r.hasDeliveryLimit, r.deliveryLimit = true, steps
 	}
+}
+
+func wantsAtLeastOnce(args amqp.Table) bool {
+	strategy, _ := text(args, "x-dead-letter-strategy")
+	return strategy == "at-least-once"
+}
+
+// FallsBack says why a queue does not do what its arguments ask for, in the manner of RabbitMQ 3.10.8's log, or nothing.
+func (q *Queue) FallsBack() string {
+	if q.kind != kindQuorum || !wantsAtLeastOnce(q.arguments) || q.rules.atLeastOnce {
+		return ""
+	}
+	if !q.rules.deadLetters {
+		return "Disabling dead-lettering since there is no dead-letter exchange"
+	}
+	return "Falling back to dead-letter-strategy at-most-once, since at-least-once needs overflow reject-publish"
 }
 
 func integer(args amqp.Table, name string, none int64) int64 {

@@ -9,6 +9,9 @@ type Stats struct {
 	DelayedBytes             int64
 	Consumers                int
 	MemoryBytes              int64 // what the log takes
+	// Discarded are dead messages that nobody has taken yet, see ForwardDiscards. They are neither ready nor unacked.
+	Discarded      int
+	DiscardedBytes int64
 
 	Publish      uint64
 	Deliver      uint64 // to consumers that ack
@@ -18,13 +21,17 @@ type Stats struct {
 	GetEmpty     uint64
 	Redeliver    uint64 // part of the four above
 	Ack          uint64
+	// Dropped are deaths in a queue without a dead-letter exchange.
+	Dropped Deaths
 }
 
 // Messages is how many messages are in the queue, whatever their state.
-func (s *Stats) Messages() int { return s.Ready + s.Unacked + s.Delayed }
+func (s *Stats) Messages() int { return s.Ready + s.Unacked + s.Delayed + s.Discarded }
 
 // Bytes is the size of their bodies.
-func (s *Stats) Bytes() int64 { return s.ReadyBytes + s.UnackedBytes + s.DelayedBytes }
+func (s *Stats) Bytes() int64 {
+	return s.ReadyBytes + s.UnackedBytes + s.DelayedBytes + s.DiscardedBytes
+}
 
 // Stats returns the figures, all of the same moment.
 func (q *Queue) Stats() Stats {
@@ -36,5 +43,9 @@ func (q *Queue) Stats() Stats {
 	s.Delayed, s.DelayedBytes = q.mu.waiting.len(), q.mu.waiting.bytes
 	s.Consumers = len(q.mu.subscriptions)
 	q.mu.lanes.each(func(l *lane) { s.MemoryBytes += l.log.Bytes() })
+	if d := &q.mu.discards; d.log != nil {
+		s.Discarded, s.DiscardedBytes = d.count, d.bytes
+		s.MemoryBytes += d.log.Bytes()
+	}
 	return s
 }

@@ -15,6 +15,10 @@ func TestStatsAddAddsEveryField(t *testing.T) {
 		switch f := reflect.ValueOf(&ones).Elem().Field(i); f.Kind() {
 		case reflect.Uint64:
 			f.SetUint(1)
+		case reflect.Array:
+			for n := range f.Len() {
+				f.Index(n).SetUint(1)
+			}
 		default:
 			f.SetInt(1)
 		}
@@ -23,7 +27,8 @@ func TestStatsAddAddsEveryField(t *testing.T) {
 	if sum != ones {
 		t.Errorf("sum of ones is %+v", sum)
 	}
-	want := queue.Stats{Publish: 1, Deliver: 1, DeliverNoAck: 1, Get: 1, GetNoAck: 1, GetEmpty: 1, Redeliver: 1, Ack: 1}
+	want := queue.Stats{Publish: 1, Deliver: 1, DeliverNoAck: 1, Get: 1, GetNoAck: 1, GetEmpty: 1, Redeliver: 1, Ack: 1,
+		Dropped: queue.Deaths{1, 1, 1, 1}}
 	if got := ones.Counters(); got != want {
 		t.Errorf("counters are %+v", got)
 	}

@@ -10,6 +10,8 @@ func (s *Stats) Add(o Stats) {
 	s.DelayedBytes += o.DelayedBytes
 	s.Consumers += o.Consumers
 	s.MemoryBytes += o.MemoryBytes
+	s.Discarded += o.Discarded
+	s.DiscardedBytes += o.DiscardedBytes
 
 	s.Publish += o.Publish
 	s.Deliver += o.Deliver
@@ -19,11 +21,13 @@ func (s *Stats) Add(o Stats) {
 	s.GetEmpty += o.GetEmpty
 	s.Redeliver += o.Redeliver
 	s.Ack += o.Ack
+	s.Dropped.addAll(&o.Dropped)
 }
 
 // Counters returns the figures that never go down; the others are 0.
 func (s Stats) Counters() Stats {
 	s.Ready, s.Unacked, s.ReadyBytes, s.UnackedBytes, s.Consumers, s.MemoryBytes = 0, 0, 0, 0, 0, 0
 	s.Delayed, s.DelayedBytes = 0, 0
+	s.Discarded, s.DiscardedBytes = 0, 0
 	return s
 }

@@ -283,10 +283,17 @@ func (p *player) effects() string {
 // figures prints those of s that are not 0.
 func figures(s queue.Stats) string {
 	s.MemoryBytes = 0 // the log's business
+	dropped := s.Dropped
+	s.Dropped = queue.Deaths{}
 	var parts []string
 	for part := range strings.FieldsSeq(strings.Trim(fmt.Sprintf("%+v", s), "{}")) {
-		if !strings.HasSuffix(part, ":0") {
+		if !strings.HasSuffix(part, ":0") && strings.Contains(part, ":") && !strings.HasPrefix(part, "Dropped") {
 			parts = append(parts, part)
+		}
+	}
+	for i, n := range dropped {
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("Dropped(%s):%d", queue.Reasons()[i], n))
 		}
 	}
 	return strings.Join(parts, " ")

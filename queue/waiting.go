@@ -171,7 +171,7 @@ func (q *Queue) Recovered(now int64, fx *Effects) {
 	if q.mu.waiting.len() > 0 {
 		q.dueLocked(now, math.MaxInt, fx)
 	}
-	if q.mu.expiring {
+	if q.mu.expiring || q.mu.discards.count > 0 {
 		q.wakeLocked(now, fx)
 	}
 	fx.done()

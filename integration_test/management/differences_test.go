@@ -115,8 +115,6 @@ var differences = []difference{
 	{field: "message_bytes_persistent", kind: leftOut, reason: "not counted"},
 
 	{field: "open_files", kind: leftOut, reason: erlang},
-	{field: "messages_dlx", kind: leftOut, reason: "dead letters do not wait at the queue"},
-	{field: "message_bytes_dlx", kind: leftOut, reason: "dead letters do not wait at the queue"},
 	{field: "single_active_consumer_ctag", kind: leftOut, reason: "a slip of the pen"},
 	{field: "messages_ram", kind: varies, reason: "RabbitMQ counts none for quorum queues"},
 	{field: "message_bytes_ram", kind: varies, reason: "RabbitMQ counts none for quorum queues"},

@@ -27,7 +27,6 @@ var leftOutMetrics = map[string]string{
 	"rabbitmq_queue_consumer_capacity":             "a sum of shares says nothing",
 	"rabbitmq_queue_consumer_utilisation":          "a sum of shares says nothing",
 	"rabbitmq_queue_head_message_timestamp":        "a sum of times says nothing",
-	"rabbitmq_global_messages_dead_lettered_":      "not counted",
 }
 
 const metricsFile = "metrics.txt"
