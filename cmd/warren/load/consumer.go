@@ -3,6 +3,7 @@ package load
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
@@ -38,6 +39,7 @@ func (r *run) newConsumer(number int) (*consumer, error) {
 // consume takes deliveries until the channel is closed.
 func (c *consumer) consume() error {
 	o, waiting := c.run.options, 0
+	began, n := c.run.clock(), 0
 	for d := range c.deliveries {
 		counts := Counts{Received: 1}
 		if d.Redelivered {
@@ -52,6 +54,9 @@ func (c *consumer) consume() error {
 		c.run.received.Add(1)
 		if o.AutoAck {
 			continue
+		}
+		if n++; o.TakeRate > 0 {
+			sleep(c.run.ended, began+time.Duration(float64(n)/o.TakeRate*float64(time.Second))-c.run.clock())
 		}
 		if waiting++; waiting >= o.AckEvery || c.run.draining.Load() {
 			waiting = 0

@@ -129,6 +129,13 @@ func TestTopologyIsRemovedUnlessItExisted(t *testing.T) {
 	if q, err := ch.QueueDeclarePassive("load", false, false, false, false, nil); err != nil || q.Messages != 500 {
 		t.Fatalf("%+v, %v", q, err)
 	}
+	o.Existing, o.Keep = false, true
+	if _, err := load.Run(t.Context(), o, ignore); err != nil {
+		t.Fatal(err)
+	}
+	if q, err := ch.QueueDeclarePassive("load", false, false, false, false, nil); err != nil || q.Messages != 1000 {
+		t.Fatalf("--keep: %+v, %v", q, err)
+	}
 }
 
 func TestRunEndsWithItsTime(t *testing.T) {
@@ -148,6 +155,17 @@ func TestRunEndsWithItsTime(t *testing.T) {
 	}
 	if !r.Intervals[0].WarmUp || measured != r.Counts.Published || measured >= all {
 		t.Fatalf("%d of %d publishes are measured, %d are in the sum", measured, all, r.Counts.Published)
+	}
+}
+
+func TestSlowConsumerLeavesABacklog(t *testing.T) {
+	o := options(amqptest.NewServer(t).URL)
+	o.TakeRate, o.Prefetch, o.Duration, o.Interval, o.Count = 1, 10, 50*time.Millisecond, 20*time.Millisecond, 0
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(200*time.Millisecond, cancel) // or the consumer would be waited for
+	r, err := load.Run(ctx, o, ignore)
+	if err != nil || r.Counts.Published <= 10 || r.Counts.Received > 10 {
+		t.Fatalf("%+v, %v", r.Counts, err)
 	}
 }
 
@@ -190,6 +208,8 @@ func TestSenselessOptionsAreRefused(t *testing.T) {
 		{"--queues", func(o *load.Options) { o.Queues = 0 }},
 		{"--size", func(o *load.Options) { o.Size = -1 }},
 		{"--rate", func(o *load.Options) { o.Rate = -1 }},
+		{"--consumer-rate", func(o *load.Options) { o.TakeRate = -1 }},
+		{"--consumer-rate", func(o *load.Options) { o.TakeRate, o.AutoAck = 10, true }},
 		{"--count", func(o *load.Options) { o.Count = -1 }},
 		{"--duration", func(o *load.Options) { o.Count = 0 }},
 		{"--duration", func(o *load.Options) { o.Producers = 0 }},

@@ -18,9 +18,11 @@ type Options struct {
 	ExchangeType         string     // of Exchange
 	Arguments            amqp.Table // of the queues
 	Existing             bool       // queues and exchange are there already, and stay
+	Keep                 bool       // queues and exchange stay, though the run has made them
 
 	Size       int     // bytes of a body
 	Rate       float64 // messages per second of each producer; 0: as fast as it goes
+	TakeRate   float64 // messages per second that each consumer acknowledges at most; 0: any
 	Count      int     // messages of each producer; 0: until Duration is over
 	Duration   time.Duration
 	WarmUp     time.Duration // at the beginning, not measured
@@ -46,6 +48,10 @@ func (o *Options) check() error {
 		return fmt.Errorf("--size: a body cannot have %d bytes", o.Size)
 	case o.Rate < 0:
 		return fmt.Errorf("--rate: there is no rate of %g", o.Rate)
+	case o.TakeRate < 0:
+		return fmt.Errorf("--consumer-rate: there is no rate of %g", o.TakeRate)
+	case o.TakeRate > 0 && o.AutoAck:
+		return fmt.Errorf("--consumer-rate: a broker does not notice how fast a consumer with --auto-ack is")
 	case o.Count < 0:
 		return fmt.Errorf("--count: there is no count of %d", o.Count)
 	case o.Count == 0 && o.Duration <= 0:

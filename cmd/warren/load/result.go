@@ -48,6 +48,7 @@ type Settings struct {
 	Arguments  map[string]any `json:"arguments,omitempty"`
 	Size       int            `json:"size"`
 	Rate       float64        `json:"rate"`
+	TakeRate   float64        `json:"consumer_rate"`
 	Persistent bool           `json:"persistent"`
 	Confirm    int            `json:"confirm"`
 	AutoAck    bool           `json:"auto_ack"`
@@ -60,7 +61,7 @@ func newResult(o *Options, start time.Time) *Result {
 		Started: start,
 		Settings: Settings{
 			Producers: o.Producers, Consumers: o.Consumers, Queues: o.Queues, Exchange: o.Exchange, Arguments: o.Arguments,
-			Size: o.Size, Rate: o.Rate, Persistent: o.Persistent, Confirm: o.Window,
+			Size: o.Size, Rate: o.Rate, TakeRate: o.TakeRate, Persistent: o.Persistent, Confirm: o.Window,
 			AutoAck: o.AutoAck, Prefetch: o.Prefetch, AckEvery: o.AckEvery,
 		},
 		warmUp:  o.WarmUp,

@@ -30,10 +30,12 @@ type run struct {
 	consumers []*consumer
 	helpers   sync.WaitGroup // joined once the connections are closed
 
-	received   atomic.Int64 // messages
-	receivedAt atomic.Int64 // when the last of them came, by clock
-	published  atomic.Int64 // when the last producer ended, by clock; 0 until then
-	draining   atomic.Bool  // the producers have ended: what is received is acknowledged at once
+	received   atomic.Int64    // messages
+	receivedAt atomic.Int64    // when the last of them came, by clock
+	published  atomic.Int64    // when the last producer ended, by clock; 0 until then
+	draining   atomic.Bool     // the producers have ended: what is received is acknowledged at once
+	ended      context.Context // nobody waits any more
+	end        context.CancelFunc
 	closing    atomic.Bool  // connections end because the run does
 	blocked    atomic.Int64 // connections that the broker holds back at the moment
 
@@ -47,6 +49,7 @@ func Run(ctx context.Context, o Options, progress func(Interval)) (*Result, erro
 		return nil, err
 	}
 	r := &run{options: &o, id: rand.Uint64(), start: time.Now(), failed: make(chan error, 1)}
+	r.ended, r.end = context.WithCancel(context.Background())
 	if err := r.setUp(); err != nil {
 		return nil, err
 	}
@@ -159,7 +162,11 @@ func (r *run) drain(ctx context.Context) {
 	if countable {
 		limit = settleTime
 	}
+	began := r.clock()
 	for !(countable && r.received.Load() >= due) {
+		if !countable && r.clock()-began > settleTime {
+			return // somebody else's messages come without end
+		}
 		idle := r.clock() - max(time.Duration(r.receivedAt.Load()), time.Duration(r.published.Load()))
 		if idle > limit || !sleep(ctx, 5*time.Millisecond) {
 			return
@@ -239,6 +246,7 @@ func (r *run) watch(conn *amqp.Connection, ch *amqp.Channel) {
 // closeAll closes every connection and joins all goroutines.
 func (r *run) closeAll() {
 	r.closing.Store(true)
+	r.end()
 	deadline := time.Now().Add(settleTime) // a broker that holds a producer back does not take its close either
 	for _, p := range r.producers {
 		_ = p.conn.CloseDeadline(deadline) // what there was to measure is measured, so no error matters any more

@@ -76,7 +76,7 @@ func (r *run) setUp() error {
 // tearDown removes what setUp has made.
 func (r *run) tearDown() error {
 	o := r.options
-	if o.Existing {
+	if o.Existing || o.Keep {
 		return nil
 	}
 	conn, ch, err := r.connect(0, "tear-down")
