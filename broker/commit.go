@@ -146,23 +146,28 @@ func (b *Broker) WaitDurable(commit storage.Commit, stop <-chan struct{}) error 
 // roomPoll is how often a publisher that waits for the disk looks again.
 const roomPoll = 2 * time.Millisecond
 
-// WaitRoom blocks while more waits for the disk than it should, or until stop is closed.
-func (b *Broker) WaitRoom(stop <-chan struct{}) {
+// WaitRoom blocks while more waits for the disk than it should, or until stop is closed. It returns false if an alarm was
+// raised meanwhile, of which the publisher should be told before it waits on.
+func (b *Broker) WaitRoom(stop <-chan struct{}) bool {
 	st := b.cfg.Store
 	if st == nil || st.Room() {
-		return
+		return true
 	}
 	t := time.NewTicker(roomPoll)
 	defer t.Stop()
 	for !st.Room() {
+		if b.Alarms.Raised() {
+			return false
+		}
 		select {
 		case <-t.C:
 		case <-st.Failed():
-			return
+			return true
 		case <-stop:
-			return
+			return true
 		}
 	}
+	return true
 }
 
 // Failed is closed when the store can promise nothing any more; Err says why. It is nil without a store.

@@ -42,3 +42,14 @@ func (c *conn) holdPublisher() error {
 	c.out.wake()
 	return nil
 }
+
+// waitForDisk holds a publisher while more waits for the disk than should. If that is because the disk is full, the alarm
+// comes only now: the client is told, as if it had begun its next message.
+func (c *conn) waitForDisk() error {
+	for !c.srv.broker.WaitRoom(c.forced) {
+		if err := c.holdPublisher(); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -168,7 +168,9 @@ func (c *conn) read() error {
 		}
 		if c.mayOverrun {
 			c.mayOverrun = false
-			c.srv.broker.WaitRoom(c.forced)
+			if err := c.waitForDisk(); err != nil {
+				return err
+			}
 		}
 		if err := c.fill(); err != nil {
 			return err

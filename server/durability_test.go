@@ -15,12 +15,13 @@ import (
 type heldDisk struct {
 	held    atomic.Bool
 	release chan struct{}
+	server  *Server
 	peer    *peer
 }
 
 func newHeldDisk(t *testing.T, usual string) *heldDisk {
 	t.Helper()
-	store, err := storage.Open(t.TempDir(), storage.Options{SegmentBytes: 1 << 20, ValueLogBytes: 1 << 20})
+	store, err := storage.Open(t.TempDir(), storage.Options{SegmentBytes: 1 << 20, ValueLogBytes: 1 << 20, PendingBytes: 64 << 10})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +32,7 @@ func newHeldDisk(t *testing.T, usual string) *heldDisk {
 	})
 	s := newServer(t, Config{Heartbeat: -1}, broker.Config{Store: store, Durability: usual})
 	t.Cleanup(s.broker.Close)
-	d := &heldDisk{release: make(chan struct{}), peer: openChannel(t, s, 0)}
+	d := &heldDisk{release: make(chan struct{}), server: s, peer: openChannel(t, s, 0)}
 	// It comes behind the broker's own call, so clients have been told of the write when the committer waits here.
 	store.NotifyWritten(func(storage.Commit) {
 		if d.held.Load() {
