@@ -147,7 +147,7 @@ func (s *Server) start(o options, log zerolog.Logger) (err error) {
 
 // smallStore takes little disk and still has to roll, page and collect in a test.
 var smallStore = storage.Options{
-	SegmentBytes: 4 << 20, ValueLogBytes: 4 << 20, JournalMemory: 4 << 20, MemoryBytes: 8 << 20, CollectBytes: 8 << 20,
+	SegmentBytes: 4 << 20, ValueLogBytes: 4 << 20, ReserveBytes: 1 << 20, JournalMemory: 4 << 20, MemoryBytes: 8 << 20, CollectBytes: 8 << 20,
 }
 
 func (s *Server) startManagement(log zerolog.Logger) error {

@@ -3,10 +3,13 @@ package amqptest_test
 import (
 	"bufio"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -184,5 +187,33 @@ func TestManagementIsThereUnlessLeftOut(t *testing.T) {
 	}
 	if s := amqptest.NewServer(t, amqptest.WithoutManagement()); s.ManagementURL != "" {
 		t.Errorf("there is management at %s", s.ManagementURL)
+	}
+}
+
+// TestAnIdleDataFolderIsSmall: a broker in a test may have one of its own.
+func TestAnIdleDataFolderIsSmall(t *testing.T) {
+	dir := t.TempDir()
+	s := amqptest.NewServer(t, amqptest.WithoutManagement(), amqptest.WithDataDir(dir))
+	conn, err := amqp091.Dial(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ch, err := conn.Channel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ch.QueueDeclare("q", true, false, false, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	var size int64
+	err = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
+		if info, infoErr := e.Info(); err == nil && infoErr == nil {
+			size += info.Sys().(*syscall.Stat_t).Blocks * 512
+		}
+		return err
+	})
+	if err != nil || size > 64<<20 {
+		t.Fatalf("%d bytes, %v", size, err)
 	}
 }

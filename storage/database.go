@@ -26,6 +26,9 @@ func (s *Store) openDatabase() error {
 	if err := sweepEmptyFiles(dir); err != nil {
 		return err
 	}
+	if err := s.makeRoomToOpen(); err != nil {
+		return err
+	}
 	db, err := badger.Open(s.badgerOptions(dir))
 	if err != nil {
 		return fmt.Errorf("open the database: %w", err)

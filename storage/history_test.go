@@ -69,7 +69,7 @@ type history struct {
 func historyOptions(rng *rand.Rand, log func(string, ...any)) Options {
 	return Options{
 		ChunkBytes: 1 << (10 + rng.IntN(5)), SegmentBytes: 32 << 10, LiveSegments: 3, SpareSegments: rng.IntN(3),
-		ValueLogBytes: 1 << 20, JournalMemory: 16 << 10, MemoryBytes: 48 << 10, CollectBytes: 64 << 10, Log: log,
+		ValueLogBytes: 1 << 20, JournalMemory: 16 << 10, MemoryBytes: 48 << 10, CollectBytes: 64 << 10, ReserveBytes: 64 << 10, Log: log,
 	}
 }
 

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -26,15 +27,14 @@ func lockFolder(dir string) (*folderLock, error) {
 	if err := flock(f, dir); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	err = f.Truncate(0)
-	if err == nil {
-		_, err = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
-	}
-	if err != nil {
+	// Always as long, so that on a full disk it is written where the last one was.
+	if _, err := f.WriteAt(fmt.Appendf(nil, "%-*d\n", pidBytes-1, os.Getpid()), 0); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return &folderLock{f}, nil
 }
+
+const pidBytes = 20
 
 // flock takes the lock. If the process that is written in the file is dead, the kernel is about to free it: a busy
 // machine takes a moment for that.
@@ -44,7 +44,7 @@ func flock(f *os.File, dir string) error {
 		if err != unix.EWOULDBLOCK {
 			return err
 		}
-		b := make([]byte, 20)
+		b := make([]byte, pidBytes)
 		n, _ := f.ReadAt(b, 0) // without it the error just names no process
 		pid, _ := strconv.Atoi(strings.TrimSpace(string(b[:n])))
 		if pid == 0 || unix.Kill(pid, 0) != unix.ESRCH || time.Now().After(deadline) {

@@ -27,6 +27,10 @@ type Options struct {
 	// the file: small ones suit small volumes.
 	ValueLogBytes int64
 
+	// ReserveBytes is the size of a file that only takes space, to be given up when the store is opened on a full disk. 0
+	// means 32 MiB, but four times ValueLogBytes at most; less than 0 none.
+	ReserveBytes int64
+
 	// JournalMemory is how much memory chunks may take that are only in the journal. Beyond it the oldest move to
 	// Badger; a working set below it never does. 0 means 32 MiB.
 	JournalMemory int64
@@ -49,6 +53,9 @@ type Options struct {
 	// Salvage opens a damaged store with what is whole; Store.Lost reports the rest.
 	Salvage bool
 
+	// FreeSpace returns the free bytes of the volume of a folder. nil asks the operating system.
+	FreeSpace func(dir string) (int64, error)
+
 	// Log receives what an operator should know, one line each. nil discards it.
 	Log func(format string, args ...any)
 }
@@ -69,6 +76,10 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.SpareSegments, 2)
 	setDefault(&o.ValueLogBytes, 32<<20)
 	o.ValueLogBytes = max(o.ValueLogBytes, 1<<20)
+	setDefault(&o.ReserveBytes, min(32<<20, 4*o.ValueLogBytes))
+	if o.FreeSpace == nil {
+		o.FreeSpace = freeSpace
+	}
 	setDefault(&o.JournalMemory, defaultJournalMemory)
 	setDefault(&o.MemoryBytes, defaultMemory)
 	setDefault(&o.CollectBytes, 256<<20)

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -43,7 +44,7 @@ func (s *Store) runPager() {
 		case <-s.failed:
 			return
 		}
-		if err := s.pageOnce(time.Now()); err != nil && s.Err() == nil {
+		if err := s.pageOnce(time.Now()); err != nil && s.Err() == nil && !errors.Is(err, errHeld) {
 			s.options.logf("the pager failed: %v", err)
 			s.fail(err)
 		}
@@ -92,6 +93,7 @@ func (s *Store) tidy(now time.Time) error {
 		s.pager.swept = true
 		s.pager.deadBytes += s.valueLogDead() // as far as an earlier run left it
 	}
+	s.keepReserve()
 	if err := s.flushDiscards(); err != nil {
 		return fmt.Errorf("delete paged-out chunks: %w", err)
 	}

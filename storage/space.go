@@ -1,8 +1,11 @@
 package storage
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -11,11 +14,16 @@ import (
 // to write. Badger writes through sparse mappings: on a full disk that is a SIGBUS, which nothing can catch, so it
 // must not come that far. Publishers have to be stopped well before.
 func (s *Store) Space() (free, need int64, err error) {
+	free, err = s.options.FreeSpace(s.dir)
+	return free, s.spaceFor(s.journalBytes()), err
+}
+
+func freeSpace(dir string) (int64, error) {
 	var st unix.Statfs_t
-	if err := unix.Statfs(s.dir, &st); err != nil {
-		return 0, 0, fmt.Errorf("free space of %s: %w", s.dir, err)
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, fmt.Errorf("free space of %s: %w", dir, err)
 	}
-	return int64(st.Bavail) * st.Bsize, s.spaceFor(s.journalBytes()), nil
+	return int64(st.Bavail) * st.Bsize, nil
 }
 
 // spaceFor is what the pager needs while so many bytes are only in the journal.
@@ -37,6 +45,44 @@ func (s *Store) spaceForPager() bool {
 		s.options.logf("the pager waits: %d bytes free, %d needed (%v)", free, need, err)
 	}
 	return !held
+}
+
+// awaitSpace waits until a transaction of so many bytes cannot fill the disk. The pager has looked before it began, but
+// others may use the disk too, and what it does is not to be left half done.
+func (s *Store) awaitSpace(size int64) error {
+	need := 2*size + openBytes
+	if s.opened {
+		need += 2 * memTableBytes
+	}
+	for said := false; ; said = true {
+		free, err := s.options.FreeSpace(s.dir)
+		switch {
+		case err == nil && free >= need:
+			return nil
+		case !s.opened:
+			return cmp.Or[error](err, &DiskFullError{Dir: s.dir, Free: free, Need: need})
+		case !said:
+			s.options.logf("the pager stops where it is: %d bytes free, %d needed (%v)", free, need, err)
+		}
+		if !s.retryPaging() {
+			return errHeld
+		}
+	}
+}
+
+// errHeld ends the pager's work when the store is closed while it waits for space. The journal has everything.
+var errHeld = errors.New("closed while waiting for disk space")
+
+// waitPaging waits a moment for space. It returns false when the store is being closed or has failed.
+func (s *Store) waitPaging() bool {
+	select {
+	case <-s.stopPager:
+		return false
+	case <-s.failed:
+		return false
+	case <-time.After(noSpaceRetry):
+		return true
+	}
 }
 
 // Room reports whether publishers may go on. They should wait while it is false: too much waits for the disk, or the

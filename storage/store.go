@@ -65,6 +65,8 @@ type Store struct {
 	failed  chan struct{} // closed with failure set
 
 	db         *badger.DB
+	reserved   bool         // there is a reserve; the pager's
+	opened     bool         // recovery has ended
 	iterators  sync.RWMutex // held for reading while an iterator of db is open
 	checkpoint checkpoint   // the one in db; the pager's
 	fresh      bool         // db was made by this Open
@@ -83,6 +85,7 @@ type Store struct {
 	manual       bool
 	beforeTxn    func() error
 	retryNoSpace func() bool // otherwise waitNoSpace
+	retryPaging  func() bool // otherwise waitPaging
 
 	awaiting  sync.Mutex
 	committed sync.Cond // durableTo, failure, stopped or Room may have changed; with awaiting
@@ -134,15 +137,17 @@ func open(dir string, o Options, fs fileSystem) (*Store, error) {
 	}
 	s.committed.L, s.journal.written = &s.awaiting, s.groupWritten
 	s.pager.wake, s.reader.wake = make(chan struct{}, 1), make(chan struct{}, 1)
-	s.manual, s.retryNoSpace = true, s.waitNoSpace
+	s.manual, s.retryNoSpace, s.retryPaging = true, s.waitNoSpace, s.waitPaging
 	if err := s.recover(); err != nil {
 		return nil, errors.Join(err, s.closeFiles())
 	}
+	s.opened = true
 	return s, nil
 }
 
 func (s *Store) start() {
 	s.manual = false
+	s.keepReserve()
 	s.soon = time.AfterFunc(commitEvery, s.soonPassed)
 	s.writing.Go(s.runCommitter)
 	s.helpers.Go(s.runPager)

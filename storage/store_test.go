@@ -13,7 +13,7 @@ import (
 // small are options for stores in tests: little memory and little disk.
 var small = storage.Options{
 	SegmentBytes: 256 << 10, ValueLogBytes: 1 << 20, JournalMemory: 256 << 10, MemoryBytes: 512 << 10,
-	CollectBytes: 1 << 20, FlushEvery: 50 * time.Millisecond,
+	CollectBytes: 1 << 20, ReserveBytes: 256 << 10, FlushEvery: 50 * time.Millisecond,
 }
 
 func openStore(t testing.TB, dir string, o storage.Options) *storage.Store {

@@ -92,8 +92,12 @@ func (w *writer) flush() error {
 	if txn == nil {
 		return nil
 	}
+	size := int64(w.inline + w.bodies)
 	*w = writer{s: w.s}
 	defer txn.Discard()
+	if err := w.s.awaitSpace(size); err != nil {
+		return err
+	}
 	if w.s.beforeTxn != nil {
 		if err := w.s.beforeTxn(); err != nil {
 			return err
