@@ -141,7 +141,12 @@ func (q *Queue) unreadyLocked(d *Delivery) {
 		l.cursor = at + 1
 	}
 	q.mu.lanes.removed(l)
-	q.mu.readyBytes = max(q.mu.readyBytes-int64(len(d.Message.Body)), 0)
+	q.unreadyCountLocked(int64(len(d.Message.Body)))
+}
+
+// unreadyCountLocked counts a message that is not ready any more.
+func (q *Queue) unreadyCountLocked(size int64) {
+	q.mu.readyBytes = max(q.mu.readyBytes-size, 0)
 	if q.mu.ready--; q.mu.ready == 0 {
 		q.mu.readyBytes = 0 // the sizes of what was not in memory were estimates
 	}

@@ -15,6 +15,8 @@ type memoryLog struct {
 	notes   map[uint64][2]int64
 	live    int
 	dropped bool
+
+	deliveredUpTo uint64
 }
 
 type memoryRecord struct {
@@ -82,8 +84,15 @@ func (l *memoryLog) EachNote(visit func(seq uint64, count, notBefore int64)) {
 
 // What a log on disk could refuse, this one never does.
 func (l *memoryLog) Deliver(uint64) bool   { return true }
-func (l *memoryLog) DeliveredUpTo() uint64 { return 0 }
-func (l *memoryLog) Size(seq uint64) int   { rec, _ := l.At(seq); return len(rec) }
+func (l *memoryLog) DeliveredUpTo() uint64 { return l.deliveredUpTo }
+
+// Size is what a queue takes for the size of a body where it cannot look: here it is right.
+func (l *memoryLog) Size(seq uint64) int {
+	if rec, ok := l.At(seq); ok {
+		return int(queue.BodySize(rec))
+	}
+	return 0
+}
 
 func (l *memoryLog) Count() (n int) {
 	for seq := l.First(); seq < l.Next(); seq++ {

@@ -1,7 +1,6 @@
 package queue_test
 
 import (
-	"cmp"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -15,8 +14,9 @@ import (
 
 var seed = flag.Uint64("seed", 0, "play only the history with this seed in the model test")
 
-// TestQueueActsAsItsModel plays random histories to a queue and to a naive model of it, and compares after each step
-// who got which message in which order, whether it was redelivered, who was woken, the counts, and the invariants.
+// TestQueueActsAsItsModel plays random histories to queues with random arguments and to a naive model of them, and compares
+// after each step who got which message in which order, whether it was redelivered, who was woken, what died of what, what
+// was refused, when the queue wants to be woken, the counts, and the invariants. Time passes between the steps.
 func TestQueueActsAsItsModel(t *testing.T) {
 	histories := uint64(2000)
 	if testing.Short() {
@@ -32,101 +32,46 @@ func TestQueueActsAsItsModel(t *testing.T) {
 	}
 }
 
-// model is a queue as simple as can be: a list that is searched from the front.
-type model struct {
-	messages []*modelMessage // in order of publishing; gone ones are removed
-	ring     []*client       // who can take a message, longest waiting first, all priorities mixed
-	priority map[*client]int
-	gone     bool // the queue is deleted
-
-	deliveries []string // of the present step
-	wake       []string
-}
-
-type modelMessage struct {
-	body        string
-	holder      *client // nil: ready
-	redelivered bool
-}
-
-func (m *model) ready() (list []*modelMessage) {
-	for _, msg := range m.messages {
-		if msg.holder == nil {
-			list = append(list, msg)
-		}
-	}
-	return list
-}
-
-func (m *model) remove(msg *modelMessage) {
-	m.messages = slices.DeleteFunc(m.messages, func(other *modelMessage) bool { return other == msg })
-}
-
-// enter puts a consumer at the end of the ring, unless it is there.
-func (m *model) enter(c *client) {
-	if !slices.Contains(m.ring, c) {
-		m.ring = append(m.ring, c)
-	}
-}
-
-func (m *model) leave(c *client) {
-	m.ring = slices.DeleteFunc(m.ring, func(other *client) bool { return other == c })
-}
-
-// deliver hands out what it can. credit is what each consumer has; the real clients keep their own.
-func (m *model) deliver(credit map[*client]int) {
-	for ready := m.ready(); len(ready) > 0 && len(m.ring) > 0; {
-		c := slices.MaxFunc(m.ring, func(a, b *client) int { return cmp.Compare(m.priority[a], m.priority[b]) })
-		m.leave(c)
-		if credit[c] == 0 {
-			continue // parked
-		}
-		credit[c]--
-		m.ring = append(m.ring, c)
-		m.take(ready[0], c)
-		ready = ready[1:]
-	}
-}
-
-func (m *model) take(msg *modelMessage, c *client) {
-	d := delivered{consumer: c.name, body: msg.body, redelivered: msg.redelivered}
-	m.deliveries = append(m.deliveries, d.String())
-	if !slices.Contains(m.wake, c.name) {
-		m.wake = append(m.wake, c.name)
-	}
-	msg.holder = c
-	if c.noAck {
-		m.remove(msg)
-	}
-}
-
 // history is one random history: the queue, its model, and the dice.
 type history struct {
 	rng     *rand.Rand
+	config  queue.Config
+	logs    map[uint8]*memoryLog
 	queue   *queue.Queue
 	model   model
 	clients []*client // consumers, and one for each get
-	credit  map[*client]int
 	shared  deliveries
 	fx      queue.Effects
+	wakeAt  int64
 	steps   []string
 	names   int
 }
 
 func playHistory(t *testing.T, seed uint64) {
-	h := &history{
-		rng:    rand.New(rand.NewPCG(seed, 1)),
-		queue:  queue.New(queue.Config{Name: "q", VHost: "/", AutoDelete: seed%8 == 0}, newMemoryLog),
-		model:  model{priority: map[*client]int{}},
-		credit: map[*client]int{},
-	}
+	h := &history{rng: rand.New(rand.NewPCG(seed, 1)), logs: map[uint8]*memoryLog{}}
+	h.model = newModel(h.rng)
+	h.config = queue.Config{Name: "q", VHost: "/", AutoDelete: seed%8 == 0, Arguments: h.model.arguments()}
+	h.logf("queue auto-delete %t %v", h.config.AutoDelete, h.config.Arguments)
+	h.queue = queue.New(h.config, h.log)
 	for range 80 {
 		h.step()
-		if err := h.compare(); err != nil {
+		err := h.compare()
+		for err == nil && h.wakeAt != 0 && h.wakeAt <= h.model.now {
+			h.tick()
+			err = h.compare()
+		}
+		if err != nil {
 			t.Errorf("seed %d: %v\nafter:\n%s", seed, err, strings.Join(h.steps, "\n"))
 			return
 		}
 	}
+}
+
+func (h *history) log(priority uint8) queue.Log {
+	if h.logs[priority] == nil {
+		h.logs[priority] = new(memoryLog)
+	}
+	return h.logs[priority]
 }
 
 func (h *history) logf(format string, args ...any) {
@@ -135,20 +80,24 @@ func (h *history) logf(format string, args ...any) {
 
 func (h *history) step() {
 	switch n := h.rng.IntN(100); {
-	case n < 30:
+	case n < 25:
 		h.publish()
-	case n < 60:
+	case n < 50:
 		h.settle()
-	case n < 70:
+	case n < 60:
 		h.subscribe()
-	case n < 75:
+	case n < 64:
 		h.cancel()
-	case n < 85:
+	case n < 72:
 		h.get()
-	case n < 95:
+	case n < 80:
 		h.resume()
-	case n < 99:
+	case n < 97:
+		h.pass()
+	case n < 98:
 		h.purge()
+	case n < 99:
+		h.restart()
 	default:
 		h.delete()
 	}
@@ -159,60 +108,78 @@ func (h *history) name(kind string) string {
 	return fmt.Sprint(kind, h.names)
 }
 
+// pass lets time pass; what is due then happens at once, as the broker's timers see to.
+func (h *history) pass() {
+	h.model.now += []int64{1, 10, 100, 1000, 5000}[h.rng.IntN(5)]
+	if h.wakeAt != 0 && h.rng.IntN(2) == 0 {
+		h.model.now = max(h.model.now, h.wakeAt) // just in time
+	}
+	h.logf("at %d", h.model.now)
+}
+
+func (h *history) tick() {
+	h.logf("tick")
+	h.wakeAt = 0
+	h.queue.Tick(h.model.now, &h.fx)
+	h.model.tick()
+}
+
 func (h *history) publish() {
 	var bodies []string
 	for range 1 + h.rng.IntN(6) {
 		bodies = append(bodies, h.name("m"))
 	}
 	msgs, idx := batch(bodies...)
+	for i := range msgs {
+		msgs[i].Priority = uint8(h.rng.IntN(5))
+		if h.model.ttls && h.rng.IntN(2) == 0 {
+			msgs[i].HasTTL, msgs[i].TTL = true, []int64{0, 100, 2000, 10_000}[h.rng.IntN(4)]
+		}
+	}
 	idx = slices.DeleteFunc(idx, func(int32) bool { return h.rng.IntN(4) == 0 }) // the others go to other queues
 	h.logf("publish %v %v", bodies, idx)
-	h.queue.Publish(0, msgs, idx, &h.fx)
-	if h.model.gone {
-		return
-	}
-	for _, i := range idx {
-		h.model.messages = append(h.model.messages, &modelMessage{body: bodies[i]})
-	}
-	h.model.deliver(h.credit)
+	h.queue.Publish(h.model.now, msgs, idx, &h.fx)
+	h.model.publish(msgs, idx)
 }
 
 // settle acks, rejects and gives back some of what is unacked, in random order, and resumes who was parked.
 func (h *history) settle() {
 	var s queue.Settlement
-	var log []string
+	var m modelSettlement
 	h.rng.Shuffle(len(h.clients), func(i, j int) { h.clients[i], h.clients[j] = h.clients[j], h.clients[i] })
 	for _, c := range h.clients {
 		held := slices.Clone(c.unacked)
 		h.rng.Shuffle(len(held), func(i, j int) { held[i], held[j] = held[j], held[i] })
 		for _, d := range held {
-			list := []*[]uint64{&s.Acked, &s.Acked, &s.Rejected, &s.Requeued, &s.Requeued, nil, nil}[h.rng.IntN(7)]
-			if list == nil {
+			what := h.rng.IntN(8)
+			if what >= 6 {
 				continue
 			}
 			seq, _ := c.settle(d.body)
-			*list = append(*list, seq)
-			h.credit[c]++
-			log = append(log, d.body)
-			i := slices.IndexFunc(h.model.messages, func(m *modelMessage) bool { return m.body == d.body })
-			switch {
-			case i < 0: // the queue is deleted
-			case list == &s.Requeued:
-				h.model.messages[i].holder, h.model.messages[i].redelivered = nil, true
-			default:
-				h.model.remove(h.model.messages[i])
+			h.model.credit[c]++
+			switch what {
+			case 0, 1:
+				s.Acked, m.acked = append(s.Acked, seq), append(m.acked, d.body)
+			case 2:
+				s.Rejected, m.rejected = append(s.Rejected, seq), append(m.rejected, d.body)
+			case 3:
+				s.Returned, m.returned = append(s.Returned, seq), append(m.returned, d.body)
+			case 4:
+				s.Failed = append(s.Failed, len(s.Requeued))
+				fallthrough
+			case 5:
+				s.Requeued, m.requeued = append(s.Requeued, seq), append(m.requeued, d.body)
+				m.failed = append(m.failed, what == 4)
 			}
 		}
 		if c.sub != nil && c.resumes() {
 			s.Resume = append(s.Resume, c.sub)
-			if c.sub.Active() {
-				h.model.enter(c)
-			}
+			m.resumed = append(m.resumed, c)
 		}
 	}
-	h.logf("settle %v: ack %v reject %v requeue %v", log, s.Acked, s.Rejected, s.Requeued)
-	h.queue.Settle(0, &s, &h.fx)
-	h.model.deliver(h.credit)
+	h.logf("settle: %+v", m)
+	h.queue.Settle(h.model.now, &s, &h.fx)
+	h.model.settle(&m)
 }
 
 func (h *history) subscribe() {
@@ -222,15 +189,20 @@ func (h *history) subscribe() {
 	if priority != 0 {
 		o.Arguments = amqp.Table{{Name: "x-priority", Value: int64(priority)}}
 	}
-	h.logf("subscribe %s priority %d noAck %t credit %d", c.name, priority, c.noAck, c.credit)
+	var rate *modelRate
+	if h.rng.IntN(5) == 0 {
+		rate = newModelRate(h.rng)
+		o.Arguments = append(o.Arguments, amqp.Field{Name: "x-rate-limit", Value: rate.String()})
+	}
+	h.logf("subscribe %s noAck %t credit %d %v", c.name, c.noAck, c.credit, o.Arguments)
 	sub, err := h.queue.Subscribe(c, o, &h.fx)
 	if err != nil {
 		return
 	}
 	c.sub = sub
 	c.parked = true
-	h.credit[c], h.model.priority[c] = c.credit, priority
 	h.clients = append(h.clients, c)
+	h.model.subscribe(c, priority, rate)
 	if h.rng.IntN(4) > 0 {
 		h.resumeClient(c)
 	}
@@ -252,10 +224,10 @@ func (h *history) consumer() *client {
 func (h *history) cancel() {
 	if c := h.consumer(); c != nil {
 		h.logf("cancel %s", c.name)
-		h.queue.Cancel(0, c.sub, &h.fx)
-		h.model.leave(c)
+		h.queue.Cancel(h.model.now, c.sub, &h.fx)
+		h.model.cancel(c)
 		if h.fx.Deleted {
-			h.model = model{gone: true, priority: h.model.priority}
+			h.model.delete()
 		}
 	}
 }
@@ -265,7 +237,7 @@ func (h *history) resume() {
 	if c := h.consumer(); c != nil {
 		if more := h.rng.IntN(4); more > 0 {
 			c.credit += more
-			h.credit[c] += more
+			h.model.credit[c] += more
 		}
 		h.resumeClient(c)
 	}
@@ -273,74 +245,107 @@ func (h *history) resume() {
 
 func (h *history) resumeClient(c *client) {
 	h.logf("resume %s, credit %d", c.name, c.credit)
-	active := c.sub.Active()
 	c.parked = false
-	h.queue.Resume(0, c.sub, &h.fx)
-	if active {
-		h.model.enter(c)
-		h.model.deliver(h.credit)
-	}
+	h.queue.Resume(h.model.now, c.sub, &h.fx)
+	h.model.resume(c)
 }
 
 func (h *history) get() {
 	c := &client{name: h.name("get"), noAck: h.rng.IntN(3) == 0, credit: -1, shared: &h.shared}
 	h.logf("get %s noAck %t", c.name, c.noAck)
-	ok, _ := h.queue.Get(c, c.noAck, 0, &h.fx)
-	if ready := h.model.ready(); len(ready) > 0 {
-		h.model.take(ready[0], c)
-		if !ok || h.shared.all[len(h.shared.all)-1].ready != uint32(len(ready)-1) {
-			h.model.deliveries = append(h.model.deliveries, "the count of what is left")
-		}
-	} else if ok {
-		h.model.deliveries = append(h.model.deliveries, "an answer that the queue is empty")
+	ok, _ := h.queue.Get(c, c.noAck, h.model.now, &h.fx)
+	left, want := h.model.get(c)
+	if ok != want || ok && h.shared.all[len(h.shared.all)-1].ready != uint32(left) {
+		h.model.deliveries = append(h.model.deliveries, fmt.Sprintf("an answer: %t, and %d left", want, left))
 	}
 	h.clients = append(h.clients, c)
 }
 
 func (h *history) purge() {
-	n := h.queue.Purge(&h.fx)
+	n, want := h.queue.Purge(&h.fx), h.model.purge()
 	h.logf("purge: %d", n)
-	ready := h.model.ready()
-	if n != len(ready) {
-		h.model.deliveries = append(h.model.deliveries, fmt.Sprintf("a purge of %d", len(ready)))
-	}
-	for _, msg := range ready {
-		h.model.remove(msg)
+	if n != want {
+		h.model.deliveries = append(h.model.deliveries, fmt.Sprintf("a purge of %d", want))
 	}
 }
 
 func (h *history) delete() {
 	ifUnused, ifEmpty := h.rng.IntN(2) == 0, h.rng.IntN(2) == 0
+	if h.model.quorum {
+		ifUnused, ifEmpty = false, false // it knows neither
+	}
+	mayBe := h.model.gone || !(ifEmpty && h.model.inQueue() > 0) && !(ifUnused && len(h.model.consumers) > 0)
 	_, err := h.queue.Delete(ifUnused, ifEmpty, &h.fx)
 	h.logf("delete if-unused %t if-empty %t: %v", ifUnused, ifEmpty, err)
-	if err == nil {
-		h.model = model{gone: true, priority: h.model.priority}
+	if mayBe != (err == nil) {
+		h.model.deliveries = append(h.model.deliveries, fmt.Sprintf("a delete that succeeds: %t", mayBe))
 	}
+	if err == nil {
+		h.model.delete()
+	}
+}
+
+// restart lets the broker stop and find the queue's logs again: consumers are gone, what they held is back. That all of it
+// may have been delivered is all that is known.
+func (h *history) restart() {
+	if h.model.gone || h.config.AutoDelete {
+		return
+	}
+	h.logf("restart")
+	var found []uint8
+	for p, log := range h.logs {
+		log.deliveredUpTo = log.Next()
+		if p > 0 {
+			found = append(found, p)
+		}
+	}
+	slices.Sort(found)
+	h.queue = queue.New(h.config, h.log, found...)
+	h.wakeAt = 0
+	h.queue.Recovered(h.model.now, &h.fx)
+	h.clients, h.shared = nil, deliveries{}
+	h.model.restart()
 }
 
 // compare compares what the last step did, and forgets it.
 func (h *history) compare() error {
-	var got []string
+	var got, dead []string
 	for _, d := range h.shared.all {
 		got = append(got, d.String())
 	}
-	h.logf("   %v", got)
-	if !slices.Equal(got, h.model.deliveries) {
-		return fmt.Errorf("delivered %v, want %v", got, h.model.deliveries)
+	for _, d := range h.fx.DeadLetters {
+		dead = append(dead, string(d.Message.Body)+" "+d.Reason)
+	}
+	if h.fx.WakeAt != 0 && (h.wakeAt == 0 || h.fx.WakeAt < h.wakeAt) {
+		h.wakeAt = h.fx.WakeAt
+	}
+	m := &h.model
+	h.logf("   %v dead %v refused %v wake at %d", got, dead, h.fx.Refused, h.wakeAt)
+	if !slices.Equal(got, m.deliveries) {
+		return fmt.Errorf("delivered %v, want %v", got, m.deliveries)
+	}
+	if !slices.Equal(dead, m.dead) {
+		return fmt.Errorf("dead: %v, want %v", dead, m.dead)
+	}
+	if !slices.Equal(h.fx.Refused, m.refused) {
+		return fmt.Errorf("refused %v, want %v", h.fx.Refused, m.refused)
 	}
 	var wake []string
 	for _, c := range h.fx.Wake {
 		wake = append(wake, c.(*client).name)
 	}
-	if !slices.Equal(wake, h.model.wake) {
-		return fmt.Errorf("woke %v, want %v", wake, h.model.wake)
+	if !slices.Equal(wake, m.wake) {
+		return fmt.Errorf("woke %v, want %v", wake, m.wake)
 	}
-	ready, stats := len(h.model.ready()), h.queue.Stats()
-	if stats.Ready != ready || stats.Unacked != len(h.model.messages)-ready {
-		return fmt.Errorf("%d ready and %d unacked, want %d and %d",
-			stats.Ready, stats.Unacked, ready, len(h.model.messages)-ready)
+	if latest := m.wakeAt(); latest != 0 && (h.wakeAt == 0 || h.wakeAt > max(latest, m.now)) {
+		return fmt.Errorf("to be woken at %d, want %d at the latest", h.wakeAt, latest)
 	}
-	h.shared.all, h.model.deliveries, h.model.wake = nil, nil, nil
+	stats := h.queue.Stats()
+	if ready, waiting := len(m.ready()), len(m.waiting()); stats.Ready != ready || stats.Delayed != waiting || stats.Messages() != len(m.messages) {
+		return fmt.Errorf("%d ready, %d unacked and %d delayed, want %d, %d and %d",
+			stats.Ready, stats.Unacked, stats.Delayed, ready, len(m.messages)-ready-waiting, waiting)
+	}
+	h.shared.all, m.deliveries, m.wake, m.dead, m.refused = nil, nil, nil, nil, nil
 	h.fx.Reset()
 	return h.queue.Check()
 }

@@ -86,7 +86,7 @@ type Queue struct {
 
 // New makes a queue that keeps its messages in logs given by newLog: one for each priority in use, asked for when the
 // first message of that priority comes, with the queue's lock held. found are the priorities beside 0 that have a log
-// from before; what is in these and in the log of priority 0 is ready, or waits until Recovered is called. The configuration has passed CheckArguments.
+// from before; what is in these and in the log of priority 0 is ready, until Recovered has looked. The configuration has passed CheckArguments.
 // Exclusive queues are transient whatever was asked (RabbitMQ 3.10.8 behaviour).
 func New(c Config, newLog func(priority uint8) Log, found ...uint8) *Queue {
 	q := &Queue{
@@ -109,16 +109,12 @@ func New(c Config, newLog func(priority uint8) Log, found ...uint8) *Queue {
 		}
 	}
 	lanes.each(func(l *lane) {
-		if q.rules.retries {
-			q.findWaitingLocked(l)
-		}
 		if l.ready > 0 && lanes.others != nil {
 			lanes.busy[l.priority/64] |= 1 << (l.priority % 64)
 		}
 		q.mu.ready += l.ready
 		q.mu.readyBytes += l.log.LiveBytes()
 	})
-	q.mu.readyBytes = max(q.mu.readyBytes-q.mu.waiting.bytes, 0)
 	q.mu.expiring = q.mu.ready > 0
 	q.keepDiscards(c.Discards, c.HasDiscards)
 	return q

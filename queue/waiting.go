@@ -1,7 +1,5 @@
 package queue
 
-import "math"
-
 // waiting holds the messages that were given back and are not to be delivered before their time, the one that is due
 // first at the top. They count in the queue and toward its limits, and are neither ready nor unacked.
 type waiting struct {
@@ -80,13 +78,20 @@ func (w *waiting) bound(latest int64) {
 // waitLocked lets an unacked message, which is not counted any more, wait until a time.
 func (q *Queue) waitLocked(seq uint64, until, size int64, fx *Effects) {
 	l, at := q.mu.lanes.of(seq)
-	if rec, ok := l.log.Peek(at); ok {
-		if e := expiryOf(rec); e != 0 {
-			until = min(until, e)
-		}
-	}
+	until = l.untilExpiry(at, until)
 	q.mu.waiting.push(waiter{until, seq, size})
 	q.wakeLocked(until, fx)
+}
+
+// untilExpiry returns until or, if that is sooner, when a record expires. Of one that is not in memory that is not known:
+// it expires when it comes back.
+func (l *lane) untilExpiry(at uint64, until int64) int64 {
+	if rec, ok := l.log.Peek(at); ok {
+		if e := expiryOf(rec); e != 0 {
+			return min(until, e)
+		}
+	}
+	return until
 }
 
 // dueLocked makes ready again what is due, at most so many messages, and asks for a Tick when the next one is. What
@@ -144,11 +149,27 @@ func (q *Queue) dropWaitingLocked(fx *Effects) {
 	}
 }
 
-// findWaitingLocked finds in the log of a new lane what waited when the log was last in use. All of that had been
-// delivered, and so had what stands between: it is taken for given back, and the cursor goes behind it.
-func (q *Queue) findWaitingLocked(l *lane) {
+// Recovered tells a queue that was found when the broker started what time it is, before anybody uses it: what still has
+// to wait is not ready. The queue itself was not idle meanwhile.
+func (q *Queue) Recovered(now int64, fx *Effects) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.rules.retries {
+		q.mu.lanes.each(func(l *lane) { q.findWaitingLocked(l, now) })
+		q.dueLocked(now, 0, fx)
+	}
+	q.usedLocked(now, fx)
+	if q.mu.expiring || q.mu.discards.count > 0 {
+		q.wakeLocked(now, fx)
+	}
+	fx.done()
+}
+
+// findWaitingLocked finds in the log of a new lane what still waits. All of that had been delivered, and so had what stands
+// between: it is taken for given back, and the cursor goes behind it.
+func (q *Queue) findWaitingLocked(l *lane, now int64) {
 	l.log.EachNote(func(at uint64, _, notBefore int64) {
-		if notBefore == 0 || !l.log.Live(at) {
+		if notBefore <= now || !l.log.Live(at) {
 			return
 		}
 		for ; l.cursor < at; l.cursor++ {
@@ -157,22 +178,9 @@ func (q *Queue) findWaitingLocked(l *lane) {
 			}
 		}
 		l.cursor++
-		l.ready--
-		q.mu.waiting.push(waiter{notBefore, at | uint64(l.priority)<<seqBits, int64(l.log.Size(at))})
+		seq, size := at|uint64(l.priority)<<seqBits, int64(l.log.Size(at))
+		q.mu.lanes.removed(l)
+		q.unreadyCountLocked(size)
+		q.mu.waiting.push(waiter{l.untilExpiry(at, notBefore), seq, size})
 	})
-}
-
-// Recovered tells a queue that was found when the broker started what time it is: what came due meanwhile is ready from
-// now on. The queue itself was not idle meanwhile.
-func (q *Queue) Recovered(now int64, fx *Effects) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.usedLocked(now, fx)
-	if q.mu.waiting.len() > 0 {
-		q.dueLocked(now, math.MaxInt, fx)
-	}
-	if q.mu.expiring || q.mu.discards.count > 0 {
-		q.wakeLocked(now, fx)
-	}
-	fx.done()
 }
