@@ -41,6 +41,8 @@ var declareArguments = []struct {
 	{argDelayedRetry, checkDelayedRetry},
 	{argDelayedRetryMin, checkMessageTTL},
 	{argDelayedRetryMax, checkDelayedRetryMax},
+	{argOrderingKey, checkOrderingKey},
+	{argExactTTL, checkBool},
 }
 
 // maxMillis is the longest time RabbitMQ takes: ten years of 365 days, in milliseconds.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/warren-mq/warren/amqp"
@@ -62,8 +63,10 @@ func TestArgumentTypes(t *testing.T) {
 		{"classic", []string{"x-message-ttl", "x-expires", "x-max-length", "x-max-length-bytes", "x-max-priority"}, integerTypes, integerExpected},
 		{"quorum", []string{"x-message-ttl", "x-expires", "x-max-length", "x-max-length-bytes",
 			"x-max-in-memory-length", "x-max-in-memory-bytes", "x-quorum-initial-group-size"}, integerTypes, integerExpected},
-		{"classic", []string{"x-single-active-consumer"}, []string{"bool"}, unacceptableType},
-		{"quorum", []string{"x-single-active-consumer"}, []string{"bool"}, unacceptableType},
+		{"classic", []string{"x-single-active-consumer", "x-exact-ttl"}, []string{"bool"}, unacceptableType},
+		{"quorum", []string{"x-single-active-consumer", "x-exact-ttl"}, []string{"bool"}, unacceptableType},
+		{"classic", []string{"x-ordering-key"}, []string{"longstr"}, unacceptableType},
+		{"quorum", []string{"x-ordering-key"}, []string{"longstr"}, unacceptableType},
 		{"classic", []string{"x-dead-letter-routing-key", "x-queue-master-locator"}, []string{"longstr"}, unacceptableType},
 	} {
 		for _, name := range group.arguments {
@@ -154,6 +157,17 @@ func TestArgumentValues(t *testing.T) {
 		{quorum("x-durability", "os"), "x-durability" + forQ + `"unsupported durability 'os' of a quorum queue"`},
 		{quorum("x-durability", "memory"), "x-durability" + forQ + `"unsupported durability 'memory' of a quorum queue"`},
 		{quorum("x-durability", "x"), "x-durability" + forQ + `"unsupported durability 'x'"`},
+
+		{table("x-ordering-key", "routing-key"), ""},
+		{quorum("x-ordering-key", "customer"), ""},
+		{table("x-ordering-key", "customer", "x-max-priority", int32(0)), ""},
+		{table("x-ordering-key", ""), "x-ordering-key" + forQ + `"unsupported ordering key ''"`},
+		{table("x-ordering-key", strings.Repeat("x", 255)), ""},
+		{quorum("x-ordering-key", strings.Repeat("x", 256)), "x-ordering-key" + forQ + `"a header's name has at most 255 bytes, this one 256"`},
+		{table("x-ordering-key", "customer", "x-max-priority", int32(5)), "x-ordering-key" + forQ + `"unsupported together with x-max-priority"`},
+		{table("x-exact-ttl", true), ""},
+		{quorum("x-exact-ttl", false), ""},
+		{table("x-exact-ttl", "true"), "x-exact-ttl" + forQ + "{unacceptable_type,longstr}"},
 
 		{table("x-queue-version", int32(1)), ""},
 		{table("x-queue-version", uint8(2)), ""},

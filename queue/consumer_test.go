@@ -39,7 +39,8 @@ type client struct {
 
 type deliveries struct {
 	all  []delivered
-	held *client // whose outbox is acquired
+	held *client           // whose outbox is acquired
+	seqs map[string]uint64 // by body, if somebody wants to know
 }
 
 func (c *client) Acquire() {
@@ -74,6 +75,9 @@ func (c *client) Deliver(d *queue.Delivery) bool {
 	}
 	got := delivered{c.name, string(d.Message.Body), d.Seq, d.Redelivered, d.Ready}
 	c.shared.all = append(c.shared.all, got)
+	if c.shared.seqs != nil {
+		c.shared.seqs[got.body] = got.seq
+	}
 	if !c.noAck {
 		c.unacked = append(c.unacked, got)
 	}

@@ -50,16 +50,25 @@ func (q *Queue) buryLocked(fx *Effects) {
 			break
 		}
 		if ok {
-			if q.rules.atLeastOnce {
-				q.discardLocked(rec, d.reason, fx)
-			} else {
-				q.deadLetter(rec, d.reason, fx)
-			}
-			q.forgetLocked(d.seq)
+			q.giveUpLocked(d.seq, rec, d.reason, fx)
 		}
 		n++
 	}
 	q.mu.dying = append(q.mu.dying[:0], q.mu.dying[n:]...)
+}
+
+// giveUpLocked removes a message, whose record is in memory, for good and dead-letters it if the queue has an exchange for
+// such.
+func (q *Queue) giveUpLocked(seq uint64, rec []byte, reason string, fx *Effects) {
+	switch {
+	case q.rules.atLeastOnce:
+		q.discardLocked(rec, reason, fx)
+	case q.rules.deadLetters:
+		q.deadLetter(rec, reason, fx)
+	default:
+		q.mu.counters.Dropped.Add(reason, 1)
+	}
+	q.forgetLocked(seq)
 }
 
 // dropHeadLocked drops the message that headLocked has put into fx.

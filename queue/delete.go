@@ -11,6 +11,7 @@ func (q *Queue) Purge(_ *Effects) (ready int) {
 	}
 	for _, w := range q.mu.waiting.heap {
 		q.forgetLocked(w.seq)
+		q.landLocked(w.seq)
 	}
 	q.mu.lanes.each(q.purgeLocked)
 	ready = q.mu.ready + q.mu.waiting.len()
@@ -21,6 +22,12 @@ func (q *Queue) Purge(_ *Effects) (ready int) {
 func (q *Queue) purgeLocked(l *lane) {
 	gone := func(at uint64) { q.forgetLocked(at | uint64(l.priority)<<seqBits) }
 	l.returned.clear(gone)
+	if q.mu.keys != nil {
+		q.mu.keys.purge(gone)
+	}
+	if q.mu.exact != nil {
+		q.mu.exact.purge()
+	}
 	for end := l.log.Next(); l.cursor < end; l.cursor++ {
 		gone(l.cursor)
 	}
@@ -82,6 +89,12 @@ func (q *Queue) closeLocked(fx *Effects) {
 	q.mu.ready, q.mu.unacked = 0, 0
 	q.mu.readyBytes, q.mu.unackedBytes = 0, 0
 	q.mu.dying, q.mu.expiring, q.mu.waiting = nil, false, waiting{}
+	if q.mu.keys != nil {
+		q.mu.keys.clear()
+	}
+	if q.mu.exact != nil {
+		q.mu.exact = new(exactTTL)
+	}
 	if q.mu.arrival != nil {
 		close(q.mu.arrival)
 		q.mu.arrival = nil

@@ -30,28 +30,50 @@ func (r *outboxRun) end() {
 // deliverLocked is the delivery pass: it hands out what is ready until nothing is left or nobody can take more. What
 // has expired is dropped where it would have been delivered.
 func (q *Queue) deliverLocked(now int64, fx *Effects) {
-	if q.mu.ready > 0 && q.mu.rings.top != nil {
-		var run outboxRun
-		d := &fx.delivery
-		d.Now = now
-		for q.mu.ready > 0 && q.mu.rings.top != nil && q.headLocked(d, &fx.message) {
-			if at := fx.message.ExpiresAt; at != 0 && now >= at {
-				q.dropHeadLocked(Expired, fx)
-				continue
-			}
-			if q.mu.rate != nil && !q.mayTakeLocked(now, fx) || !q.mayDeliverLocked(d) {
-				break
-			}
-			if q.rules.countReturns {
-				q.showReturnsLocked(d, false)
-			}
-			q.deliverHeadLocked(now, d, &run, fx)
+	if q.mu.exact != nil && q.mu.expiring {
+		q.expireLocked(now, fx) // in the order of expiry, which is not that of delivery
+	}
+	for {
+		if q.mu.ready > 0 && q.mu.rings.top != nil {
+			q.passOnceLocked(now, fx)
 		}
-		run.end()
+		if q.mu.expiring {
+			q.expireLocked(now, fx)
+		}
+		if q.mu.rings.top == nil || !q.stalledLocked() {
+			return
+		}
 	}
-	if q.mu.expiring {
-		q.expireLocked(now, fx)
+}
+
+// passOnceLocked delivers until nobody can take more, or nothing more is at hand.
+func (q *Queue) passOnceLocked(now int64, fx *Effects) {
+	var run outboxRun
+	d := &fx.delivery
+	d.Now = now
+	for q.mu.ready > 0 && q.mu.rings.top != nil && q.nextLocked(d, &fx.message) {
+		if at := fx.message.ExpiresAt; at != 0 && now >= at {
+			q.dropHeadLocked(Expired, fx)
+			continue
+		}
+		if q.mu.rate != nil && !q.mayTakeLocked(now, fx) || !q.mayDeliverLocked(d) {
+			break
+		}
+		if q.rules.countReturns {
+			q.showReturnsLocked(d, false)
+		}
+		q.deliverHeadLocked(now, d, &run, fx)
 	}
+	run.end()
+}
+
+// nextLocked sets d to the message that may be delivered next; something must be ready. It returns false if there is
+// none, or if it has to be read first.
+func (q *Queue) nextLocked(d *Delivery, m *Message) bool {
+	if q.mu.keys != nil {
+		return q.nextKeyedLocked(d, m) == atHand
+	}
+	return q.headLocked(d, m)
 }
 
 // deliverHeadLocked gives the message of d, the first of those that are ready, to the first consumer that takes it.
@@ -86,10 +108,16 @@ func (q *Queue) deliverHeadLocked(now int64, d *Delivery, run *outboxRun, fx *Ef
 	}
 }
 
-// headLocked sets d to the message that is next, which must exist. It stays ready. It returns false if the message is
-// not in memory; Ready is called when it is.
+// headLocked sets d to the first message that is ready; there must be one. It stays ready. It returns false if the
+// message is not in memory; Ready is called when it is.
 func (q *Queue) headLocked(d *Delivery, m *Message) bool {
+	if q.mu.keys != nil {
+		return q.headKeyedLocked(d, m)
+	}
 	l := q.mu.lanes.top()
+	if q.mu.exact != nil {
+		l.skipDropped()
+	}
 	var rec []byte
 	var ok bool
 	if d.returned = l.returned.len() > 0; d.returned {
@@ -135,13 +163,24 @@ func (q *Queue) recordAtCursorLocked(l *lane) (rec []byte, ok bool) {
 // unreadyLocked takes the head, as headLocked set it, out of what is ready.
 func (q *Queue) unreadyLocked(d *Delivery) {
 	l, at := q.mu.lanes.of(d.Seq)
-	if d.returned {
+	switch {
+	case d.key != nil:
+		q.mu.keys.popFirst(d.key)
+	case d.returned:
 		l.returned.pop()
-	} else {
+	default:
 		l.cursor = at + 1
 	}
+	if d.returned && q.mu.exact != nil {
+		q.mu.exact.back.remove(rank(d.Seq))
+	}
+	q.uncountLocked(l, int64(len(d.Message.Body)))
+}
+
+// uncountLocked takes a message of a lane out of the counts of what is ready.
+func (q *Queue) uncountLocked(l *lane, size int64) {
 	q.mu.lanes.removed(l)
-	q.unreadyCountLocked(int64(len(d.Message.Body)))
+	q.unreadyCountLocked(size)
 }
 
 // unreadyCountLocked counts a message that is not ready any more.
@@ -152,8 +191,11 @@ func (q *Queue) unreadyCountLocked(size int64) {
 	}
 }
 
-// takenLocked notes that the head, as headLocked set it, was handed over.
+// takenLocked notes that the message that nextLocked has set was handed over.
 func (q *Queue) takenLocked(d *Delivery, noAck bool) {
+	if d.key != nil {
+		d.hash, d.keyed = d.key.hash, true // the key itself may be forgotten with the last that waits
+	}
 	q.unreadyLocked(d)
 	if d.Redelivered {
 		q.mu.counters.Redeliver++
@@ -164,6 +206,9 @@ func (q *Queue) takenLocked(d *Delivery, noAck bool) {
 	}
 	q.mu.unacked++
 	q.mu.unackedBytes += int64(len(d.Message.Body))
+	if d.keyed {
+		q.mu.keys.fly(q.mu.keys.get(d.hash), d.Seq)
+	}
 }
 
 // CheckGet refuses basic.get where it is not possible: a quorum queue with a single active consumer is for that one
@@ -190,13 +235,17 @@ func (q *Queue) Get(c Consumer, noAck bool, now int64, fx *Effects) (ok bool, wa
 	if q.mu.expiring {
 		q.expireSomeLocked(now, q.mu.ready+1, fx)
 	}
-	if q.mu.ready == 0 || q.mu.rate != nil && !q.mu.rate.has(now) {
+	if q.mu.rate != nil && !q.mu.rate.has(now) {
 		q.mu.counters.GetEmpty++
 		return false, nil
 	}
 	d := &fx.delivery
 	d.Now = now
-	if !q.headLocked(d, &fx.message) || !q.mayDeliverLocked(d) {
+	switch q.nextToGetLocked(now, d, fx) {
+	case nothing:
+		q.mu.counters.GetEmpty++
+		return false, nil
+	case expected:
 		if q.mu.arrival == nil {
 			q.mu.arrival = make(chan struct{})
 		}
@@ -223,10 +272,33 @@ func (q *Queue) Get(c Consumer, noAck bool, now int64, fx *Effects) (ok bool, wa
 		q.mu.counters.GetNoAck++
 		q.unackedLocked(int64(len(d.Message.Body)))
 		q.forgetLocked(d.Seq)
+		q.landLocked(d.Seq)
 	} else {
 		q.mu.counters.Get++
 	}
 	return true, nil
+}
+
+// nextToGetLocked sets d to the message that a get may have now.
+func (q *Queue) nextToGetLocked(now int64, d *Delivery, fx *Effects) outlook {
+	for q.mu.ready > 0 {
+		if q.mu.keys != nil {
+			if o := q.nextKeyedLocked(d, &fx.message); o != atHand {
+				return o
+			}
+		} else if !q.headLocked(d, &fx.message) {
+			return expected
+		}
+		if at := fx.message.ExpiresAt; at != 0 && now >= at {
+			q.dropHeadLocked(Expired, fx)
+			continue
+		}
+		if !q.mayDeliverLocked(d) {
+			return expected
+		}
+		return atHand
+	}
+	return nothing
 }
 
 // unackedLocked takes an unacked message out of the counts. The size of a record that is not in memory is an estimate;
@@ -252,6 +324,9 @@ func (q *Queue) Ready(now int64, fx *Effects) {
 	q.buryLocked(fx)
 	if d := &q.mu.discards; d.log != nil && d.cursor < d.log.Next() {
 		fx.Discards = true
+	}
+	if q.mu.exact != nil && q.mu.expiring {
+		q.readExpiriesLocked(now, fx)
 	}
 	if q.rules.limited {
 		q.dropExcessLocked(fx)

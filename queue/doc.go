@@ -22,12 +22,16 @@
 // A queue with priorities has such a log for each priority in use; the highest with something ready is served first.
 // Quorum queues differ: what was given back is served in the order of its return, or has moved to the end.
 //
+// In a queue with an ordering key a message may have to wait for the one of its key that a consumer has. The cursor passes
+// it then, and it waits below the cursor for its turn, ready and never delivered.
+//
 // # What ends it
 //
 // Messages that expire, that are too many or that were given back too often are dropped at the head, and reported as
 // [DeadLetter] if the queue has an exchange for them. A queue with something that will expire asks for a [Queue.Tick] at
-// that time; only the head counts (RabbitMQ 3.10.8 behaviour). What has to be read from disk first waits for
-// [Queue.Ready].
+// that time; only the head counts (RabbitMQ 3.10.8 behaviour), unless exact expiry was asked for: then the queue keeps the
+// earliest time of each 128 messages in succession, and looks at these when it comes. What has to be read from disk first
+// waits for [Queue.Ready].
 //
 // # Who gets it
 //
@@ -35,8 +39,9 @@
 // highest level that has one; who took a message goes to the back. A consumer that answers a delivery with 'no'
 // has neither credit nor room: its subscription is parked, outside the ring, until it calls Resume.
 //
-// INVARIANT: while a subscription stands in a ring, no message is ready, unless the queue's rate limit holds it back until
-// a Tick. Each method leaves it so: what publishes, gives back or resumes ends with a delivery pass. A subscription that
+// INVARIANT: while a subscription stands in a ring, no message can be delivered. Without an ordering key that is: none is
+// ready, unless the queue's rate limit holds it back until a Tick. With one: what is ready waits for a message of its key
+// that is in flight, or the queue has passed as many of these as it may remember (maxPassed). Each method leaves it so: what publishes, gives back or resumes ends with a delivery pass. A subscription that
 // its own rate limit holds back is parked, and let in by a Tick.
 //
 // Any goroutine may call any method. Lock order: queue, then outbox ([Consumer]), then whatever the [Log] locks.

@@ -1,6 +1,7 @@
 package queue_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/warren-mq/warren/amqp"
@@ -58,6 +59,10 @@ func TestEquivalent(t *testing.T) {
 
 		{"durability", with("x-durability", "os"), with("x-durability", "os"), ""},
 		{"another durability", with("x-durability", "os"), with("x-durability", "memory"), confirms + "received 'memory' but current is 'os'"},
+		{"another ordering key", with("x-ordering-key", "a"), with("x-ordering-key", "b"),
+			strings.Replace(confirms, "x-durability", "x-ordering-key", 1) + "received 'b' but current is 'a'"},
+		{"exact expiry added", plain, with("x-exact-ttl", true),
+			strings.Replace(confirms, "x-durability", "x-exact-ttl", 1) + "received the value 'true' of type 'bool' but current is none"},
 		{"durability added", plain, with("x-durability", "fsync"), confirms + "received the value 'fsync' of type 'longstr' but current is none"},
 		{"durability missing", with("x-queue-type", "quorum", "x-durability", "fsync"), with("x-queue-type", "quorum"),
 			confirms + "received none but current is the value 'fsync' of type 'longstr'"},

@@ -5,7 +5,8 @@ package queue
 const expirySlice = 1000
 
 // expireLocked drops expired messages from the head up to the first that lives on, and asks to be woken when that one
-// expires. What stands behind it stays, even if its own time has come (RabbitMQ 3.10.8 behaviour of classic queues).
+// expires. What stands behind it stays, even if its own time has come (RabbitMQ 3.10.8 behaviour of classic queues), unless
+// the queue has x-exact-ttl.
 func (q *Queue) expireLocked(now int64, fx *Effects) {
 	if fx.Later {
 		q.wakeLocked(now, fx)
@@ -18,6 +19,9 @@ func (q *Queue) expireLocked(now int64, fx *Effects) {
 
 // expireSomeLocked does so for so many messages at the most, and reports whether it came to an end.
 func (q *Queue) expireSomeLocked(now int64, limit int, fx *Effects) bool {
+	if q.mu.exact != nil {
+		return q.expireExactLocked(now, limit, fx)
+	}
 	for range limit {
 		if q.mu.ready == 0 {
 			q.mu.expiring = false
@@ -66,6 +70,9 @@ func (q *Queue) Tick(now int64, fx *Effects) {
 	}
 	if q.rules.limited {
 		q.dropExcessLocked(fx) // what Later has put off
+	}
+	if q.mu.exact != nil && q.mu.expiring {
+		q.readExpiriesLocked(now, fx)
 	}
 	if q.mu.waiting.len() > 0 {
 		q.dueLocked(now, dueSlice, fx)

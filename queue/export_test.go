@@ -2,6 +2,7 @@ package queue
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/warren-mq/warren/amqp"
 )
@@ -40,12 +41,15 @@ func (q *Queue) checkMessagesLocked() error {
 		}
 		laneReady := 0
 		for seq := l.log.First(); seq < l.log.Next(); seq++ {
-			rec, ok := l.log.At(seq)
+			rec, ok := l.log.Peek(seq)
 			switch {
 			case !ok, waits[seq|uint64(l.priority)<<seqBits]:
 			case seq >= l.cursor || isBack[seq]:
 				laneReady++
 				readyBytes += bodySize(rec)
+				if e := q.checkExpiryLocked(l, seq, rec, isBack[seq]); e != nil {
+					err = e
+				}
 				if mayExpire(rec) && !q.mu.expiring {
 					err = fmt.Errorf("%d of priority %d may expire, and nobody cares", seq, l.priority)
 				}
@@ -69,6 +73,9 @@ func (q *Queue) checkMessagesLocked() error {
 		return fmt.Errorf("counted %d (%d B) ready and %d (%d B) unacked, found %d (%d B) and %d (%d B)",
 			q.mu.ready, q.mu.readyBytes, q.mu.unacked, q.mu.unackedBytes, ready, readyBytes, unacked, unackedBytes)
 	}
+	if q.mu.keys != nil {
+		return q.checkKeysLocked()
+	}
 	if q.mu.ready > 0 && q.mu.rings.top != nil && (q.mu.rate == nil || q.mu.wakeAt == 0) {
 		return fmt.Errorf("%d messages are ready while %q stands in a ring", q.mu.ready, q.mu.rings.top.head.Tag())
 	}
@@ -84,7 +91,7 @@ func (q *Queue) checkWaitingLocked() (map[uint64]bool, error) {
 		rec, ok := l.log.At(at)
 		_, notBefore := l.log.Noted(at)
 		switch {
-		case !ok || waits[e.seq] || at >= l.cursor || bodySize(rec) != e.size:
+		case !ok || waits[e.seq] || at >= l.cursor && (q.mu.keys == nil || !q.mu.keys.held[at]) || bodySize(rec) != e.size:
 			return nil, fmt.Errorf("%d waits and is gone, there twice, beyond the cursor or of another size", e.seq)
 		case i > 0 && e.before(w.heap[(i-1)/2]):
 			return nil, fmt.Errorf("%d waits out of order", e.seq)
@@ -108,13 +115,85 @@ func (q *Queue) checkReturnedLocked(l *lane) (map[uint64]bool, error) {
 	isBack := map[uint64]bool{}
 	for last := uint64(0); back.len() > 0; back.pop() {
 		seq := back.lowest()
+		if q.mu.exact != nil && !l.log.Live(seq) {
+			continue // dropped in its place
+		}
 		if isBack[seq] || seq < last && !q.rules.returnOrder || seq >= l.cursor || !l.log.Live(seq) {
 			return nil, fmt.Errorf("returned: %d is there twice, out of order, beyond the cursor or gone", seq)
 		}
 		isBack[seq], last = true, seq
 	}
+	if q.mu.keys != nil {
+		for _, key := range q.mu.keys.known {
+			if key.given {
+				isBack[key.back] = true
+			}
+			for _, seq := range key.passed[key.head:] {
+				isBack[seq] = true
+			}
+		}
+	}
 	return isBack, nil
 }
+
+// checkExpiryLocked returns an error if nobody will look at a ready message when it expires.
+func (q *Queue) checkExpiryLocked(l *lane, at uint64, rec []byte, below bool) error {
+	x, expires := q.mu.exact, expiryOf(rec)
+	if x == nil || expires == 0 || len(x.unread) > 0 {
+		return nil
+	}
+	id := rank(at | uint64(l.priority)<<seqBits)
+	if i, ok := x.blocks.place[id>>blockBits]; ok && x.blocks.entries[i].at <= expires {
+		return nil
+	}
+	if i, ok := x.back.place[id]; ok && below && x.back.entries[i].at <= expires {
+		return nil
+	}
+	return fmt.Errorf("%d expires at %d unnoticed", at, expires)
+}
+
+// checkKeysLocked checks what a queue with an ordering key knows of its keys.
+func (q *Queue) checkKeysLocked() error {
+	k, l := q.mu.keys, &q.mu.lanes.first
+	passed, inFlight := 0, 0
+	for hash, key := range k.known {
+		passed += len(key.passed) - key.head
+		if key.inFlight {
+			inFlight++
+		}
+		h := *k.heap(key)
+		if key.hash != hash || !key.inFlight && !key.waits() || key.waits() != (key.place != nowhere) ||
+			key.place != nowhere && h[key.place] != key {
+			return fmt.Errorf("key %x is not in its place: %+v", hash, key)
+		}
+		if rest := key.passed[key.head:]; !slices.IsSorted(rest) || key.given && len(rest) > 0 && key.back > rest[0] {
+			return fmt.Errorf("what waits of key %x is out of order: %+v", hash, key)
+		}
+	}
+	for _, h := range []keyHeap{k.free, k.blocked} {
+		for i, key := range h {
+			if i > 0 && h[(i-1)/2].first() > key.first() || k.known[key.hash] != key {
+				return fmt.Errorf("a heap is broken at %d", i)
+			}
+		}
+	}
+	if passed != k.passed || passed > k.limit || inFlight != len(k.inFlight) {
+		return fmt.Errorf("counted %d passed and %d in flight, found %d and %d", k.passed, len(k.inFlight), passed, inFlight)
+	}
+	if q.mu.rings.top != nil && (q.mu.rate == nil || q.mu.wakeAt == 0) && (len(k.free) > 0 || q.liveReturnedLocked(l) || q.seekLocked(l) == atHand && !(k.stalled && k.full())) {
+		return fmt.Errorf("something can be delivered while %q stands in a ring: %d free keys, cursor %d of %d",
+			q.mu.rings.top.head.Tag(), len(k.free), l.cursor, l.log.Next())
+	}
+	return nil
+}
+
+func (q *Queue) liveReturnedLocked(l *lane) bool {
+	l.skipDropped()
+	return l.returned.len() > 0
+}
+
+// SetMaxPassed lets a queue with an ordering key remember only so many messages that it has passed.
+func (q *Queue) SetMaxPassed(n int) { q.mu.keys.limit = n }
 
 func (q *Queue) checkRingsLocked() error {
 	members, inRings := map[*level]int{}, 0

@@ -22,7 +22,7 @@ func (q *Queue) HeadTimestamp() (seconds uint64, ok bool) {
 	})
 	if q.mu.ready > 0 {
 		l := q.mu.lanes.top()
-		if s, has := l.timestamp(l.next()); has && (!ok || s < seconds) {
+		if s, has := l.timestamp(q.oldestLocked(l)); has && (!ok || s < seconds) {
 			return s, true
 		}
 	}
@@ -38,6 +38,21 @@ func (l *lane) next() (at uint64) {
 		l.cursor++
 	}
 	return l.cursor
+}
+
+// oldestLocked is the first message of a lane that is ready, whether or not its key is in flight. One must be ready.
+func (q *Queue) oldestLocked(l *lane) (at uint64) {
+	if q.mu.exact != nil {
+		l.skipDropped()
+	}
+	if q.mu.keys == nil {
+		return l.next()
+	}
+	var d Delivery
+	if q.choose(&d, l, q.mu.keys.oldest()); d.key == nil && !d.returned {
+		return l.next()
+	}
+	return d.Seq
 }
 
 func (l *lane) timestamp(at uint64) (seconds uint64, ok bool) {

@@ -12,6 +12,7 @@ type lane struct {
 	returned returned // ready records below the cursor, by sequence number without priority
 	ready    int      // records in both
 	priority uint8
+	swept    uint64 // blocks below it have no expiry noted; of x-exact-ttl only
 
 	// redelivered: records below it may have been delivered before the log was opened.
 	redelivered uint64
@@ -19,10 +20,20 @@ type lane struct {
 
 // newLane makes a lane of what is in a log; all of that is ready.
 func newLane(log Log, priority uint8) lane {
-	return lane{log: log, cursor: log.First(), ready: log.Count(), priority: priority, redelivered: log.DeliveredUpTo()}
+	return lane{
+		log: log, cursor: log.First(), ready: log.Count(), priority: priority,
+		swept: log.First() >> blockBits, redelivered: log.DeliveredUpTo(),
+	}
 }
 
 const seqBits = 56
+
+// skipDropped takes out of what was given back what has expired since, wherever it stood.
+func (l *lane) skipDropped() {
+	for l.returned.len() > 0 && !l.log.Live(l.returned.lowest()) {
+		l.returned.pop()
+	}
+}
 
 // lanes are the lanes of a queue. Without priorities all is first.
 type lanes struct {

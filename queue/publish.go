@@ -11,6 +11,9 @@ func (q *Queue) Publish(now int64, msgs []Message, idx []int32, fx *Effects) {
 	if q.mu.closed {
 		return
 	}
+	if q.mu.exact != nil && q.mu.expiring {
+		q.expireLocked(now, fx) // what has expired leaves its room
+	}
 	if q.rules.limited {
 		q.publishLimitedLocked(now, msgs, idx, fx)
 	} else {
@@ -19,20 +22,26 @@ func (q *Queue) Publish(now int64, msgs []Message, idx []int32, fx *Effects) {
 	if q.mu.expiring {
 		q.expireLocked(now, fx)
 	}
+	if q.stalledLocked() {
+		q.deliverLocked(now, fx)
+	}
 	fx.done()
 }
 
 // publishLocked takes messages without asking for room.
 func (q *Queue) publishLocked(now int64, msgs []Message, idx []int32, fx *Effects) {
 	q.mu.counters.Publish += uint64(len(idx))
+	if q.mu.keys != nil {
+		q.publishKeyedLocked(now, msgs, idx, fx)
+		return
+	}
 	// By the invariant nothing is ready while someone can take a message, so what is published now is next. Unless
 	// what is ready has to be waited for: that must not be overtaken.
 	if q.mu.rings.top != nil && q.mu.ready == 0 {
 		idx = idx[q.deliverStraightLocked(now, msgs, idx, fx):]
 	}
 	for _, i := range idx {
-		m := &msgs[i]
-		q.readyLocked(q.appendLocked(now, m, fx), int64(len(m.Body)))
+		q.appendReadyLocked(now, &msgs[i], fx)
 	}
 }
 
@@ -50,6 +59,22 @@ func (q *Queue) appendLocked(now int64, m *Message, fx *Effects) (seq uint64) {
 	seq, rec := l.log.Append(recordSize(m, at), durable)
 	encodeRecord(rec, m, at)
 	return seq | uint64(l.priority)<<seqBits
+}
+
+// appendReadyLocked appends a message that is ready then.
+func (q *Queue) appendReadyLocked(now int64, m *Message, fx *Effects) (seq uint64) {
+	seq = q.appendLocked(now, m, fx)
+	q.addLocked(now, seq, m)
+	return seq
+}
+
+// addLocked counts a message that is new and ready.
+func (q *Queue) addLocked(now int64, seq uint64, m *Message) {
+	q.readyLocked(seq, int64(len(m.Body)))
+	if q.mu.exact != nil {
+		l, at := q.mu.lanes.of(seq)
+		q.noteExpiryLocked(l, at, q.rules.expiry(now, m))
+	}
 }
 
 // readyLocked counts a message that has become ready.
@@ -119,11 +144,14 @@ func (q *Queue) deliverNewLocked(now int64, d *Delivery, run *outboxRun, fx *Eff
 			q.mu.counters.Deliver++
 			q.mu.unacked++
 			q.mu.unackedBytes += int64(len(d.Message.Body))
+			if d.keyed {
+				q.mu.keys.fly(q.mu.keys.get(d.hash), d.Seq)
+			}
 		}
 		return
 	}
 	if !appended {
 		d.Seq = q.appendLocked(now, d.Message, fx)
 	}
-	q.readyLocked(d.Seq, int64(len(d.Message.Body)))
+	q.addLocked(now, d.Seq, d.Message)
 }

@@ -61,8 +61,11 @@ type Queue struct {
 		readyBytes   int64 // of bodies
 		unackedBytes int64
 
+		keys  *keys     // of x-ordering-key; nil without
+		exact *exactTTL // of x-exact-ttl; nil without
+
 		subscriptions []*Subscription // in order of arrival
-		rings         rings           // INVARIANT: no message is ready while a subscription is in one, unless rate holds it back
+		rings         rings           // INVARIANT: nothing can be delivered while a subscription is in one, see doc.go
 		exclusive     *Subscription   // the exclusive consumer, if there is one
 		active        *Subscription   // of x-single-active-consumer: the only one that may be in a ring
 
@@ -99,6 +102,12 @@ func New(c Config, newLog func(priority uint8) Log, found ...uint8) *Queue {
 	q.rules = rulesOf(q.kind, c.Arguments)
 	q.mu.rate = rateLimitOf(c.Arguments)
 	q.durability = durabilityOf(q.kind, c.Arguments, c.Durability)
+	if q.rules.orderingKey != "" {
+		q.mu.keys = newKeys()
+	}
+	if q.rules.exactTTL {
+		q.mu.exact = new(exactTTL)
+	}
 	lanes := &q.mu.lanes
 	lanes.first = newLane(newLog(0), 0)
 	if q.rules.priorities {
@@ -116,6 +125,9 @@ func New(c Config, newLog func(priority uint8) Log, found ...uint8) *Queue {
 		q.mu.readyBytes += l.log.LiveBytes()
 	})
 	q.mu.expiring = q.mu.ready > 0
+	if q.mu.exact != nil {
+		q.mu.exact.read(lanes)
+	}
 	q.keepDiscards(c.Discards, c.HasDiscards)
 	return q
 }

@@ -25,7 +25,9 @@ type rules struct {
 	singleActive, countReturns bool
 	returnOrder                bool // what was given back is served in the order of its return
 	hasDeliveryLimit           bool
-	deliveryLimit              int64 // returns that a message survives; a negative one is no message's (3.10.8)
+	exactTTL                   bool
+	orderingKey                string // a header's name, or byRoutingKey; none if empty
+	deliveryLimit              int64  // returns that a message survives; a negative one is no message's (3.10.8)
 
 	retries      bool // what is given back waits
 	retry        retry
@@ -57,6 +59,9 @@ func rulesOf(k kind, args amqp.Table) rules {
 	r.deadLetterKey, r.hasDeadLetterKey = text(args, "x-dead-letter-routing-key")
 	v, _ := args.Get("x-single-active-consumer")
 	r.singleActive, _ = v.(bool)
+	r.orderingKey, _ = text(args, argOrderingKey)
+	v, _ = args.Get(argExactTTL)
+	r.exactTTL, _ = v.(bool)
 	if k == kindQuorum {
 		r.deliveryLimit = integer(args, "x-delivery-limit", math.MinInt64)
 		r.hasDeliveryLimit = r.deliveryLimit != math.MinInt64

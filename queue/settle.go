@@ -49,6 +49,7 @@ func (q *Queue) Settle(now int64, s *Settlement, fx *Effects) {
 // settledLocked drops unacked messages; those that died for a reason are dead-lettered.
 func (q *Queue) settledLocked(seqs []uint64, reason string, fx *Effects) {
 	for _, seq := range seqs {
+		q.landLocked(seq)
 		l, at := q.mu.lanes.of(seq)
 		if !l.log.Live(at) {
 			continue
@@ -60,6 +61,18 @@ func (q *Queue) settledLocked(seqs []uint64, reason string, fx *Effects) {
 			q.forgetLocked(seq)
 		}
 	}
+}
+
+// landLocked frees the key of a message that is not in flight any more, if the queue orders by keys.
+func (q *Queue) landLocked(seq uint64) {
+	if q.mu.keys != nil {
+		q.mu.keys.land(seq)
+	}
+}
+
+// inFlightLocked says whether a message holds its key, so that it stays where it is.
+func (q *Queue) inFlightLocked(seq uint64) bool {
+	return q.mu.keys != nil && q.mu.keys.inFlight[seq] != nil
 }
 
 // requeueLocked takes back what clients gave back: to its old position or, in a quorum queue without a limit, behind all
@@ -87,6 +100,7 @@ func (q *Queue) returnLocked(now int64, seqs []uint64, fx *Effects) {
 func (q *Queue) takeBackLocked(now int64, seq uint64, failed, toTail bool, fx *Effects) {
 	l, at := q.mu.lanes.of(seq)
 	if !l.log.Live(at) {
+		q.landLocked(seq)
 		return
 	}
 	size := l.bodySize(at)
@@ -94,17 +108,26 @@ func (q *Queue) takeBackLocked(now int64, seq uint64, failed, toTail bool, fx *E
 	if q.rules.countReturns {
 		until, ok := q.countReturnLocked(now, seq, failed, fx)
 		if !ok {
+			q.landLocked(seq)
 			return
 		}
 		if until > now {
-			q.waitLocked(seq, until, size, fx)
+			q.waitLocked(seq, until, size, fx) // and its key with it, if it has one
 			return
 		}
 	}
 	rec, ok := l.log.At(at)
-	if ok && toTail {
-		q.mu.expiring = q.mu.expiring || mayExpire(rec)
-		q.readyLocked(q.moveToTailLocked(seq, rec), size)
+	if ok && toTail && !q.inFlightLocked(seq) {
+		expires := expiryOf(rec)
+		moved := q.moveToTailLocked(seq, rec)
+		q.readyLocked(moved, size)
+		if expires != 0 {
+			q.mu.expiring = true
+			if q.mu.exact != nil {
+				l, at = q.mu.lanes.of(moved)
+				q.noteExpiryLocked(l, at, expires)
+			}
+		}
 		return
 	}
 	q.backLocked(seq, size, !ok || mayExpire(rec))

@@ -32,7 +32,12 @@ type Delivery struct {
 	Ready        uint32        // messages that stay ready behind this one; set for basic.get only
 	Subscription *Subscription // nil for basic.get
 
-	returned bool // it comes from what was given back, not from the cursor
+	returned bool // it was given back, and does not come from the cursor
+	// Of queues with an ordering key: key is set if the message waits below the cursor for its turn, hash and keyed if it
+	// has a key.
+	key   *orderedKey
+	hash  uint64
+	keyed bool
 }
 
 // SubscribeOptions are the fields of basic.consume.

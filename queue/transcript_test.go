@@ -140,7 +140,8 @@ func (p *player) newQueue(args []string) {
 	p.clients = map[string]*client{}
 }
 
-// publish takes bodies, each of which may be followed by /ttl=N and /priority=N.
+// publish takes bodies, each of which may be followed by /ttl=N, /priority=N, /key=ROUTINGKEY and /header=VALUE, which is
+// that of customer.
 func (p *player) publish(args []string) {
 	var msgs []queue.Message
 	var idx []int32
@@ -153,6 +154,10 @@ func (p *player) publish(args []string) {
 				m.HasTTL, m.TTL = true, int64(p.number(value))
 			case "priority":
 				m.Priority = uint8(p.number(value))
+			case "key":
+				m.RoutingKey = []byte(value)
+			case "header":
+				m.Properties = withHeaders(amqp.Table{{Name: "customer", Value: value}})
 			default:
 				p.t.Fatalf("unknown option %q", part)
 			}

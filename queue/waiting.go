@@ -109,11 +109,13 @@ func (q *Queue) dueLocked(now int64, limit int, fx *Effects) {
 		e := w.pop()
 		l, at := q.mu.lanes.of(e.seq)
 		if !l.log.Live(at) {
+			q.landLocked(e.seq)
 			continue // lost with a damaged part of the store
 		}
 		rec, ok := l.log.Peek(at)
 		if expires := int64(0); ok {
 			if expires = expiryOf(rec); expires != 0 && expires <= now {
+				q.landLocked(e.seq)
 				q.dieLocked(e.seq, Expired, fx)
 				dead++
 				continue
@@ -132,10 +134,15 @@ func (q *Queue) backLocked(seq uint64, size int64, mayExpire bool) {
 	l, at := q.mu.lanes.of(seq)
 	if mayExpire {
 		q.mu.expiring = true
+		if q.mu.exact != nil {
+			q.noteBackLocked(l, at)
+		}
 	}
-	if q.rules.returnOrder {
+	switch {
+	case q.mu.keys != nil && q.mu.keys.giveBack(at): // before all others of its key
+	case q.rules.returnOrder:
 		l.returned.pushLast(at)
-	} else {
+	default:
 		l.returned.push(at)
 	}
 	q.readyLocked(seq, size)
@@ -144,6 +151,7 @@ func (q *Queue) backLocked(seq uint64, size int64, mayExpire bool) {
 // dropWaitingLocked drops the message that would be back first.
 func (q *Queue) dropWaitingLocked(fx *Effects) {
 	e := q.mu.waiting.pop()
+	q.landLocked(e.seq)
 	if q.liveLocked(e.seq) {
 		q.dieLocked(e.seq, MaxLen, fx)
 	}
@@ -172,15 +180,23 @@ func (q *Queue) findWaitingLocked(l *lane, now int64) {
 		if notBefore <= now || !l.log.Live(at) {
 			return
 		}
-		for ; l.cursor < at; l.cursor++ {
-			if l.log.Live(l.cursor) {
-				l.returned.pushLast(l.cursor)
+		seq, size := at|uint64(l.priority)<<seqBits, int64(l.log.Size(at))
+		q.uncountLocked(l, size)
+		q.mu.waiting.push(waiter{l.untilExpiry(at, notBefore), seq, size})
+		if q.mu.keys != nil {
+			q.mu.keys.hold(at) // what stands between may have been passed
+			return
+		}
+		for l.cursor < at {
+			between := l.cursor
+			l.cursor++
+			if l.log.Live(between) {
+				l.returned.pushLast(between)
+				if q.mu.exact != nil {
+					q.noteBackLocked(l, between)
+				}
 			}
 		}
 		l.cursor++
-		seq, size := at|uint64(l.priority)<<seqBits, int64(l.log.Size(at))
-		q.mu.lanes.removed(l)
-		q.unreadyCountLocked(size)
-		q.mu.waiting.push(waiter{l.untilExpiry(at, notBefore), seq, size})
 	})
 }
