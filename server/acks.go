@@ -94,6 +94,9 @@ func (c *conn) settlementFor(k *consumer) *settlement {
 			s = new(settlement)
 		}
 		s.queue = k.queue
+		if c.settlements == nil {
+			c.settlements = make(map[*broker.Queue]*settlement)
+		}
 		c.settlements[k.queue] = s
 		c.settling = append(c.settling, s)
 	}

@@ -38,7 +38,7 @@ type conn struct {
 	connectedAt      time.Time
 
 	session  *broker.Session
-	pub      *broker.Publisher
+	pub      *broker.Publisher // nil until the client publishes
 	fx       broker.Effects
 	brake    brake
 	lastUsed *channel   // the channel of the last frame, mostly that of the next
@@ -109,7 +109,6 @@ func newConn(s *Server, n net.Conn) *conn {
 		srv:         s,
 		socket:      n,
 		channels:    make(map[uint16]*channel),
-		settlements: make(map[*broker.Queue]*settlement),
 		connectedAt: s.broker.Now(),
 		forced:      make(chan struct{}),
 		cut:         make(chan struct{}),

@@ -161,7 +161,7 @@ func (c *conn) open() error {
 		}
 		return r
 	}
-	c.vhost, c.session, c.pub = open.VirtualHost, session, session.NewPublisher()
+	c.vhost, c.session = open.VirtualHost, session
 	c.state.Store(stateRunning)
 	c.srv.broker.AddConnection(c) // end removes it
 	c.send(0, &amqp.ConnectionOpenOk{})

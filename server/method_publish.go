@@ -38,6 +38,9 @@ func (ch *channel) contentComplete(body []byte) error {
 		Exchange: ct.publish.Exchange, RoutingKey: ct.publish.RoutingKey, Properties: ct.props, Body: body,
 		ReplyQueue: ch.replyQueue,
 	}
+	if c.pub == nil { // so that a connection that never publishes has none
+		c.pub = c.session.NewPublisher()
+	}
 	if ch.tx != nil {
 		return tied(amqp.BasicPublishID, ch.tx.publish(ch, &m, ct.publish.Mandatory))
 	}

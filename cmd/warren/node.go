@@ -40,6 +40,7 @@ func startNode(c config, file string, log zerolog.Logger) (n *node, err error) {
 		return nil, err
 	}
 	memory := c.memoryOrUnknown(log)
+	tuneCollector(memory)
 	store, err := openStore(n.dataDir, c, memory, log)
 	if err != nil {
 		return nil, err

@@ -28,7 +28,10 @@ type watch struct {
 	memoryUsed func() uint64
 	collect    func() // gives memory that is only garbage back to the system
 	diskFree   func() (uint64, error)
+	// collections counts how often the garbage collector has run.
+	collections func() uint64
 
+	quiet        quiet
 	lastCollect  time.Time
 	diskUnknown  bool          // it was logged that diskFree fails
 	lastDiskFree atomic.Uint64 // bytes at the last look, for the management API
@@ -48,15 +51,17 @@ func newWatch(dir string, limits resourceLimits, alarms *broker.Alarms, log zero
 	return &watch{
 		limits: limits, alarms: alarms, log: log,
 		memoryUsed: memoryUsed, collect: debug.FreeOSMemory,
-		diskFree: func() (uint64, error) { return diskFree(dir) },
+		diskFree:    func() (uint64, error) { return diskFree(dir) },
+		collections: collections,
 	}
 }
 
 // run looks after memory and disk until ctx ends.
 func (w *watch) run(ctx context.Context) {
-	memory, disk := time.NewTicker(memoryInterval), time.NewTicker(diskInterval)
+	memory, disk, release := time.NewTicker(memoryInterval), time.NewTicker(diskInterval), time.NewTicker(releaseInterval)
 	defer memory.Stop()
 	defer disk.Stop()
+	defer release.Stop()
 	w.checkDisk()
 	for {
 		select {
@@ -66,6 +71,8 @@ func (w *watch) run(ctx context.Context) {
 			w.checkMemory(now)
 		case <-disk.C:
 			w.checkDisk()
+		case <-release.C:
+			w.releaseMemory()
 		}
 	}
 }

@@ -23,6 +23,7 @@ type machine struct {
 	live, garbage, free uint64
 	diskFails           error
 	collections         int
+	ownCollections      uint64 // that the runtime makes by itself
 	log                 bytes.Buffer
 	alarms              broker.Alarms
 }
@@ -45,6 +46,11 @@ func (m *machine) watch(limits resourceLimits) *watch {
 		defer m.mu.Unlock()
 		m.garbage = 0
 		m.collections++
+	}
+	w.collections = func() uint64 {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return uint64(m.collections) + m.ownCollections
 	}
 	w.diskFree = func() (uint64, error) {
 		m.mu.Lock()
@@ -128,6 +134,47 @@ func TestCollectionsAreRareWhileMemoryIsShort(t *testing.T) {
 	}
 }
 
+func TestQuietBrokerGivesBackOnceWhatABurstHasLeft(t *testing.T) {
+	const mib = 1 << 20
+	m := &machine{live: 20 * mib}
+	m.during(t, resourceLimits{}, func() {
+		pass(2 * releaseInterval)
+		if m.collections != 0 {
+			t.Errorf("%d collections for nothing", m.collections)
+		}
+		m.set(20*mib, 200*mib, 0)
+		pass(2 * releaseInterval)
+		if m.garbage != 0 {
+			t.Error("the garbage stays")
+		}
+		m.set(220*mib, 0, 0) // a backlog
+		pass(10 * releaseInterval)
+		if n := m.collections; n > 4 {
+			t.Errorf("%d collections for two bursts", n)
+		}
+		m.set(220*mib, 20*mib, 0) // too little to be worth it
+		pass(10 * releaseInterval)
+		if m.garbage == 0 {
+			t.Error("collected for little")
+		}
+	})
+}
+
+func TestBusyCollectorIsLeftAlone(t *testing.T) {
+	m := &machine{live: 20 << 20, garbage: 200 << 20}
+	m.during(t, resourceLimits{}, func() {
+		for range 10 {
+			m.mu.Lock()
+			m.ownCollections++
+			m.mu.Unlock()
+			pass(releaseInterval)
+		}
+		if m.collections != 0 {
+			t.Errorf("%d collections", m.collections)
+		}
+	})
+}
+
 func TestLowDiskRaisesTheAlarmAtOnceAndUntilThereIsSpace(t *testing.T) {
 	m := &machine{free: 9}
 	m.during(t, resourceLimits{diskFree: 10}, func() {
@@ -153,7 +200,7 @@ func TestUnknownDiskSpaceIsLoggedOnceAndRaisesNothing(t *testing.T) {
 
 func TestWatermarksThatAreOffRaiseNothing(t *testing.T) {
 	m := &machine{live: 1 << 60}
-	m.during(t, resourceLimits{}, func() { pass(time.Minute) })
+	m.during(t, resourceLimits{}, func() { pass(releaseInterval - 1) })
 	if m.alarms.Raised() || m.collections > 0 {
 		t.Errorf("raised: %v, %d collections", m.alarms.Raised(), m.collections)
 	}
