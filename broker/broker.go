@@ -63,6 +63,8 @@ type Broker struct {
 	ended       ended
 	timers      timers
 	replies     sync.Map // *ReplyQueue by name
+	returners   returners
+	starts      uint64 // how often the broker was started with its store, this time included
 
 	mu     sync.RWMutex
 	vhosts map[string]*VHost // guarded by mu
@@ -99,7 +101,7 @@ func New(cfg Config) (*Broker, error) {
 			return nil, err
 		}
 	}
-	b := &Broker{cfg: cfg, Users: cfg.Users, started: cfg.Now(), vhosts: make(map[string]*VHost)}
+	b := &Broker{cfg: cfg, Users: cfg.Users, started: cfg.Now(), vhosts: make(map[string]*VHost), starts: 1}
 	b.timers.broker = b
 	b.commits.tell, b.writes.tell = CommitWaiter.Durable, CommitWaiter.Written
 	if cfg.Store != nil {

@@ -22,7 +22,7 @@ func (q *Queue) deadLetter(now int64, letters []queue.DeadLetter, fx *Effects) {
 		}
 		return
 	}
-	router := &exchange.Router{Lookup: vh.lookupExchange}
+	router := &exchange.Router{Now: vh.broker.nowMillis, Lookup: vh.lookupExchange}
 	key, fixed := q.DeadLetterRoutingKey()
 	for i := range letters {
 		count.Add(q.Type(), AtMostOnce, letters[i].Reason, 1)
@@ -80,6 +80,10 @@ func (d *death) examine() (err error) {
 // publish routes the message and gives it to the queues that it does not go round in circles through.
 func (d *death) publish(vh *VHost, x *exchange.Exchange, router *exchange.Router, now int64, fx *Effects) {
 	out, targets := d.route(vh, x, router, fx)
+	by, _ := router.Delayed()
+	for _, x := range by {
+		vh.holdBack(x, router, out, now, fx)
+	}
 	for _, to := range targets {
 		target := to.(*Queue)
 		if d.circles(target.Name()) {
@@ -146,6 +150,17 @@ func (d *death) route(vh *VHost, x *exchange.Exchange, router *exchange.Router, 
 		}
 	}
 	return &out, targets
+}
+
+// holdBack gives a message that the broker publishes to an exchange that holds it back, as the router has found.
+func (vh *VHost) holdBack(x *exchange.Exchange, router *exchange.Router, m *queue.Message, now int64, fx *Effects) (taken bool) {
+	d := vh.delaysOf(x)
+	if d == nil || m == nil {
+		return false
+	}
+	_, delay := router.Delayed()
+	d.add(now, []queue.Message{*m}, []delayedMessage{{by: d, delay: delay}}, fx)
+	return true
 }
 
 // only names the one message of a batch.

@@ -21,7 +21,8 @@ const (
 	kindPermission = 'p' // user, vhost
 	kindOfExchange = 'x' // vhost, name
 	kindOfQueue    = 'q' // vhost, name
-	kindOfBinding  = 'b' // SHA-256 of vhost, source, destination, routing key and arguments
+	// kindOfStarts is 't', see starts.go.
+	kindOfBinding = 'b' // SHA-256 of vhost, source, destination, routing key and arguments
 )
 
 const definitionVersion = 1

@@ -16,7 +16,7 @@ func (q *Queue) forwardDiscards(now int64, fx *Effects) (n int) {
 	vh := q.vhost
 	count := &vh.broker.Totals.DeadLettered
 	name, _ := q.DeadLetterExchange()
-	router := &exchange.Router{Lookup: vh.lookupExchange}
+	router := &exchange.Router{Now: vh.broker.nowMillis, Lookup: vh.lookupExchange}
 	q.ForwardDiscards(now, func(m *queue.Discard) bool {
 		n++
 		if m.First {
@@ -48,6 +48,13 @@ func (q *Queue) forward(now int64, m *queue.Discard, x *exchange.Exchange, route
 	}
 	out, targets := d.route(vh, x, router, fx)
 	pending := false
+	by, _ := router.Delayed()
+	for _, x := range by {
+		// It has the message from then on. Not a queue's name: those do not begin so.
+		if mark := "\x00" + x.Name(); !slices.Contains(m.Taken, mark) && vh.holdBack(x, router, out, now, fx) {
+			m.Taken = append(m.Taken, mark)
+		}
+	}
 	for _, to := range targets {
 		target := to.(*Queue)
 		switch {

@@ -34,6 +34,7 @@ func (s *Session) DeclareExchange(c exchange.Config) error {
 		s.found(rival.Durable())
 		return rival.Equivalent(c)
 	}
+	vh.delay(x)
 	vh.exchanges.add(c.Name, x)
 	vh.putExchange(x)
 	s.changed(x.Durable())
@@ -105,6 +106,7 @@ func (s *Session) DeleteExchange(name string, ifUnused bool) error {
 func (vh *VHost) removeExchange(x *exchange.Exchange) {
 	vh.exchanges.remove(x.Name())
 	vh.histories.Delete(x)
+	vh.undelay(x)
 	vh.unputExchange(x)
 	for b := range x.Bindings() {
 		vh.unputBinding(b)

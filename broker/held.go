@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"slices"
+
 	"github.com/warren-mq/warren/queue"
 )
 
@@ -27,11 +29,13 @@ func (p *Publisher) Hold(m *Message, fx *Effects) (h Held, routed bool, err erro
 		h.queues = append(h.queues, s.queue)
 	}
 	h.Message = ownMessage(&msg)
-	h.exchange = &route{exchange: r.exchange}
+	routed = len(r.shares) > 0 || len(r.delayed) > 0 && p.taken(r, m)
+	// A delay begins with the commit, before which nothing has happened.
+	h.exchange = &route{exchange: r.exchange, delayed: slices.Clone(r.delayed), delay: r.delay, origin: r.origin}
 	for _, to := range r.replies { // replies do not wait for the commit (3.10.8)
 		to.deliver(&h.Message, fx)
 	}
-	return h, len(h.queues) > 0, nil
+	return h, routed, nil
 }
 
 // Release adds a held message to the batch.

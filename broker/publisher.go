@@ -16,6 +16,9 @@ type Message struct {
 	Properties           []byte // as on the wire: flags and values
 	Body                 []byte
 	ReplyQueue           *ReplyQueue // of the channel, if it has one
+	// Mandatory: the sender wants to know if no queue gets it. Returner is who is told when that shows only later.
+	Mandatory bool
+	Returner  Returner
 }
 
 // Publisher routes messages and gathers them until Settle hands each touched queue its share: one lock, one append
@@ -35,6 +38,7 @@ type Publisher struct {
 	msgs    []queue.Message
 	touched []*share
 	replies []reply
+	delayed []delayedMessage
 	refused []int32
 	counted []*route
 
@@ -44,6 +48,17 @@ type Publisher struct {
 	found []exchange.Queue
 	loose route    // what routeByContent returns
 	extra [][]byte // routing keys from the headers CC and BCC
+
+	origins map[Returner]uint64
+}
+
+// delayedMessage is a message of the batch that an exchange holds back. origin is who wants to hear if it proves
+// unroutable, 0 for nobody.
+type delayedMessage struct {
+	by     *delays
+	delay  exchange.Delay
+	origin uint64
+	index  int32
 }
 
 // reply is a message of the batch for a reply consumer.
@@ -70,7 +85,14 @@ type route struct {
 	// byContent: not exchange and key alone decide, so that shares are found for each message anew.
 	byContent bool
 	// of is the known route that counts for this one, which is for a single message.
-	of *route
+	of  *route
+	due bool // of messages that were held back
+
+	// Those that hold the message back, and whether they will say if it is routed.
+	delayed  []*delays
+	delay    exchange.Delay
+	answered bool
+	origin   uint64
 }
 
 // plainProperties remembers the last properties that ask for nothing special, since a publisher mostly repeats them.
@@ -96,7 +118,7 @@ func (s *Session) NewPublisher() *Publisher {
 		routes:  make(map[string]*route),
 		shares:  make(map[*Queue]*share),
 	}
-	p.router.Lookup = s.vhost.lookupExchange
+	p.router.Now, p.router.Lookup = s.broker.nowMillis, s.vhost.lookupExchange
 	return p
 }
 
@@ -112,9 +134,22 @@ func (p *Publisher) Publish(m *Message) (routed bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	routed = len(r.shares) > 0
+	if len(r.delayed) > 0 && !routed {
+		routed = p.taken(r, m)
+	}
 	p.add(r, &msg)
 	m.Properties = msg.Properties // what is returned does not have BCC either
-	return len(r.shares) > 0, nil
+	return routed, nil
+}
+
+// taken says whether a message that is held back, and goes nowhere else, is in good hands. In the way of RabbitMQ's plugin
+// it is not if it is mandatory: it is returned at once. In Warren's own way that shows when it is due.
+func (p *Publisher) taken(r *route, m *Message) bool {
+	if m.Mandatory && r.answered {
+		r.origin = p.originOf(m.Returner)
+	}
+	return r.answered || !m.Mandatory
 }
 
 // prepare routes a message and checks its properties.
@@ -151,7 +186,7 @@ func TooLarge(size, limit uint64) *amqp.Error {
 	return amqp.Errorf(amqp.PreconditionFailed, "message size %d is larger than configured max size %d", size, limit)
 }
 
-// add puts a message into the batch of each queue of a route.
+// add counts a message and puts it into the batch.
 func (p *Publisher) add(r *route, msg *queue.Message) {
 	counts := r
 	if r.of != nil {
@@ -162,13 +197,22 @@ func (p *Publisher) add(r *route, msg *queue.Message) {
 	}
 	counts.count++
 	counts.copies += uint64(len(r.shares))
-	if len(r.shares)+len(r.replies) == 0 {
+	p.place(r, msg)
+}
+
+// place puts a message into the batch of each queue of a route.
+func (p *Publisher) place(r *route, msg *queue.Message) {
+	if len(r.shares)+len(r.replies)+len(r.delayed) == 0 {
 		return
 	}
 	at := int32(len(p.msgs))
 	p.msgs = append(p.msgs, *msg)
 	for _, to := range r.replies {
 		p.replies = append(p.replies, reply{to, at})
+	}
+	for _, by := range r.delayed {
+		p.delayed = append(p.delayed, delayedMessage{by, r.delay, r.origin, at})
+		r.origin = 0 // one answer is enough
 	}
 	for _, s := range r.shares {
 		if len(s.idx) == 0 {
@@ -195,6 +239,9 @@ func (p *Publisher) Settle(now int64, fx *Effects) (refused []int32) {
 		p.touched[i] = nil
 	}
 	p.touched = p.touched[:0]
+	if len(p.delayed) > 0 {
+		p.settleDelayed(now, fx)
+	}
 	for _, r := range p.replies {
 		r.to.deliver(&p.msgs[r.index], fx)
 	}
@@ -211,6 +258,20 @@ func (p *Publisher) Settle(now int64, fx *Effects) (refused []int32) {
 	p.msgs = p.msgs[:0]
 	slices.Sort(p.refused)
 	return slices.Compact(p.refused)
+}
+
+// settleDelayed gives messages to those who hold them back, the run of each at once.
+func (p *Publisher) settleDelayed(now int64, fx *Effects) {
+	for rest := p.delayed; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && rest[n].by == rest[0].by {
+			n++
+		}
+		rest[0].by.add(now, p.msgs, rest[:n], fx)
+		rest = rest[n:]
+	}
+	clear(p.delayed)
+	p.delayed = p.delayed[:0]
 }
 
 // route finds the exchange and, where the routing key alone decides, the queues.
@@ -268,8 +329,8 @@ func (p *Publisher) newRoute(m *queue.Message) (*route, error) {
 // random. Such a route is good until the next.
 func (p *Publisher) routeByContent(known *route, msg *queue.Message) *route {
 	r := &p.loose
-	*r = route{exchange: known.exchange, shares: r.shares[:0], of: known}
-	p.resolve(r, &exchange.Message{RoutingKey: msg.RoutingKey, ExtraKeys: p.extra, Properties: &p.props})
+	*r = route{exchange: known.exchange, shares: r.shares[:0], delayed: r.delayed[:0], of: known, due: known.due}
+	p.resolve(r, &exchange.Message{RoutingKey: msg.RoutingKey, ExtraKeys: p.extra, Properties: &p.props, Due: known.due})
 	p.extra = p.extra[:0]
 	for _, x := range p.router.Kept() {
 		p.session.vhost.keep(x, msg)
@@ -284,8 +345,21 @@ func (p *Publisher) resolve(r *route, m *exchange.Message) {
 		r.shares = append(r.shares, p.shareOf(to.(*Queue)))
 	}
 	clear(p.found)
+	if by, delay := p.router.Delayed(); len(by) > 0 {
+		p.holdBack(r, by, delay)
+	}
 	if r.exchange.Name() == "" {
 		r.replies = p.session.broker.repliesTo(m.RoutingKey, m.ExtraKeys)
+	}
+}
+
+// holdBack notes the exchanges of a route that hold the message back.
+func (p *Publisher) holdBack(r *route, by []*exchange.Exchange, delay exchange.Delay) {
+	r.delay, r.answered = delay, p.router.Answered()
+	for _, x := range by {
+		if d := p.session.vhost.delaysOf(x); d != nil { // else it was deleted just now
+			r.delayed = append(r.delayed, d)
+		}
 	}
 }
 

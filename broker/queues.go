@@ -17,6 +17,9 @@ type Queue struct {
 	appointment appointment
 }
 
+// alarm is where the timers keep when to wake the queue.
+func (q *Queue) alarm() *appointment { return &q.appointment }
+
 // VHost is the vhost that the queue is in.
 func (q *Queue) VHost() *VHost { return q.vhost }
 

@@ -24,6 +24,7 @@ func (b *Broker) recover() error {
 		kind byte
 		load func(key, value []byte) error
 	}{
+		{kindOfStarts, b.recoverStarts},
 		{kindVHost, func(key, _ []byte) error { found = true; return b.recoverVHost(key) }},
 		{kindUser, b.recoverUser},
 		{kindPermission, b.recoverPermission},
@@ -52,6 +53,10 @@ func (b *Broker) recover() error {
 	}
 	b.Enter()
 	defer b.Leave()
+	b.putStarts()
+	if err := b.recoverDelayed(logs); err != nil {
+		return err
+	}
 	for _, l := range logs { // of queues whose definition is gone
 		l.Drop()
 	}
@@ -73,6 +78,7 @@ func (b *Broker) firstBoot() error {
 	if _, err := b.AddVHost(b.cfg.DefaultVHost); err != nil {
 		return fmt.Errorf("create the default vhost: %w", err)
 	}
+	b.putStarts()
 	b.put(definitionKey(kindVHost, b.cfg.DefaultVHost), nil)
 	for _, u := range b.Users.All() {
 		if err := b.putUser(u); err != nil {
@@ -113,6 +119,7 @@ func (b *Broker) recoverExchange(key, value []byte) error {
 	if err != nil {
 		return err
 	}
+	vh.delay(x)
 	vh.exchanges.add(c.Name, x)
 	return nil
 }

@@ -6,38 +6,46 @@ import (
 	"time"
 )
 
-// timers wake queues at the times that they asked for: the expiry of the message at their head, say. One goroutine
-// serves all queues, and only while one of them waits for a time.
+// timers wake queues, and exchanges that hold messages back, at the times that they asked for: the expiry of the message
+// at a queue's head, say. One goroutine serves all, and only while one of them waits for a time.
 type timers struct {
 	broker *Broker
 
 	mu     sync.Mutex
-	due    queueHeap   // guarded by mu; a queue stands in it once at the most
+	due    sleepers    // guarded by mu; each stands in it once at the most
 	timer  *time.Timer // guarded by mu; fires when the first is due
 	awake  bool        // guarded by mu; fire runs, and sets the timer when it ends
 	closed bool        // guarded by mu
 	firing sync.WaitGroup
 }
 
-// appointment is a queue and the time that it wants to be woken at.
+// sleeper is a queue or an exchange's delays.
+type sleeper interface {
+	// tick is called at the time, between Enter and Leave, without any lock. The timers run fx.
+	tick(now int64, fx *Effects)
+	// alarm is what the timers keep of it.
+	alarm() *appointment
+}
+
+// appointment is a sleeper and the time that it wants to be woken at.
 type appointment struct {
-	queue *Queue
+	of    sleeper
 	at    int64 // unix milliseconds
 	place int   // in the heap, -1 if not there
 }
 
-// set makes the appointment of a queue, or moves it to an earlier time. A later time changes nothing: calls for one
-// queue may overtake each other, and a queue that is woken too early asks again.
-func (t *timers) set(q *Queue, at int64) {
+// set makes the appointment of a sleeper, or moves it to an earlier time. A later time changes nothing: calls for one
+// sleeper may overtake each other, and one that is woken too early asks again.
+func (t *timers) set(s sleeper, at int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
 		return
 	}
-	a := &q.appointment
+	a := s.alarm()
 	switch {
-	case a.queue == nil || a.place < 0:
-		a.queue, a.at = q, at
+	case a.of == nil || a.place < 0:
+		a.of, a.at = s, at
 		heap.Push(&t.due, a)
 	case at < a.at:
 		a.at = at
@@ -48,21 +56,24 @@ func (t *timers) set(q *Queue, at int64) {
 	}
 }
 
-// drop forgets a queue that is deleted.
-func (t *timers) drop(q *Queue) {
+// drop forgets a sleeper that is deleted.
+func (t *timers) drop(s sleeper) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if a := &q.appointment; a.queue != nil && a.place >= 0 {
+	if a := s.alarm(); a.of != nil && a.place >= 0 {
 		heap.Remove(&t.due, a.place)
 	}
 }
+
+// longestSleep is how long the timer is set for at most, in milliseconds: it does not notice when the clock is set forward.
+const longestSleep = 10_000
 
 // armLocked sets the timer to the first appointment.
 func (t *timers) armLocked() {
 	if len(t.due) == 0 {
 		return
 	}
-	wait := time.Duration(t.due[0].at-t.broker.nowMillis()) * time.Millisecond
+	wait := time.Duration(min(t.due[0].at-t.broker.nowMillis(), longestSleep)) * time.Millisecond
 	if t.timer == nil {
 		t.timer = time.AfterFunc(max(wait, 0), t.fire)
 		return
@@ -70,7 +81,7 @@ func (t *timers) armLocked() {
 	t.timer.Reset(max(wait, 0))
 }
 
-// fire wakes all queues that are due. It is run by the timer; close waits for it.
+// fire wakes all that are due. It is run by the timer; close waits for it.
 func (t *timers) fire() {
 	t.mu.Lock()
 	if t.closed {
@@ -90,10 +101,10 @@ func (t *timers) fire() {
 		if t.due[0].at > now {
 			break
 		}
-		q := heap.Pop(&t.due).(*appointment).queue
+		s := heap.Pop(&t.due).(*appointment).of
 		t.mu.Unlock()
 		t.broker.Enter()
-		q.tick(now, &fx)
+		s.tick(now, &fx)
 		t.broker.Leave()
 		fx.Run()
 		t.mu.Lock()
@@ -116,23 +127,23 @@ func (t *timers) close() {
 	t.firing.Wait()
 }
 
-// queueHeap orders appointments by time.
-type queueHeap []*appointment
+// sleepers orders appointments by time.
+type sleepers []*appointment
 
-func (h queueHeap) Len() int           { return len(h) }
-func (h queueHeap) Less(i, j int) bool { return h[i].at < h[j].at }
-func (h queueHeap) Swap(i, j int) {
+func (h sleepers) Len() int           { return len(h) }
+func (h sleepers) Less(i, j int) bool { return h[i].at < h[j].at }
+func (h sleepers) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
 	h[i].place, h[j].place = i, j
 }
 
-func (h *queueHeap) Push(x any) {
+func (h *sleepers) Push(x any) {
 	a := x.(*appointment)
 	a.place = len(*h)
 	*h = append(*h, a)
 }
 
-func (h *queueHeap) Pop() any {
+func (h *sleepers) Pop() any {
 	old := *h
 	a := old[len(old)-1]
 	old[len(old)-1] = nil

@@ -27,6 +27,8 @@ type VHost struct {
 	// histories are what exchanges of type x-recent-history keep: *history by *exchange.Exchange.
 	histories sync.Map
 	stuck     stuck
+	// delays are what exchanges hold back: *delays by *exchange.Exchange.
+	delays sync.Map
 
 	mu sync.Mutex
 	// sources counts, for each destination, its bindings by source exchange, so that a deleted queue need not be

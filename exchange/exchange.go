@@ -44,6 +44,7 @@ type Exchange struct {
 	vhost     string
 	alternate string
 	kind      *kind
+	holding   holding
 	routes    routes
 	bindings  bindings // guarded by the vhost's topology lock
 
@@ -59,7 +60,7 @@ func New(vhost string, c Config) (*Exchange, error) {
 	if err := CheckType(c.Type); err != nil {
 		return nil, err
 	}
-	x := &Exchange{config: c, vhost: vhost, kind: kinds[c.Type]}
+	x := &Exchange{config: c, vhost: vhost}
 	if v, ok := c.Arguments.Get(alternateArgument); ok {
 		name, isString := v.(string)
 		if !isString {
@@ -69,6 +70,9 @@ func New(vhost string, c Config) (*Exchange, error) {
 		x.alternate = name
 	}
 	var err error
+	if x.kind, x.holding, err = resolve(vhost, c); err != nil {
+		return nil, err
+	}
 	if x.routes, err = x.kind.new(vhost, c); err != nil {
 		return nil, err
 	}
@@ -92,10 +96,10 @@ func (x *Exchange) AlternateExchange() string { return x.alternate }
 
 // Cacheable reports whether this exchange alone chooses destinations by routing key only. For what a whole route
 // depends on, alternates and bound exchanges included, ask Router.Cacheable after it.
-func (x *Exchange) Cacheable() bool { return x.kind.cacheable }
+func (x *Exchange) Cacheable() bool { return x.kind.cacheable && x.holding == holdsNothing }
 
 // Equivalent checks that a declaration asks for what exists; the first difference in RabbitMQ's order is a 406.
-// Arguments other than alternate-exchange are not compared (RabbitMQ 3.10.8).
+// Of the arguments alternate-exchange is compared (RabbitMQ 3.10.8), and Warren's own.
 func (x *Exchange) Equivalent(c Config) error {
 	switch current := &x.config; {
 	case c.Type != current.Type:
@@ -107,7 +111,10 @@ func (x *Exchange) Equivalent(c Config) error {
 	case c.Internal != current.Internal:
 		return x.inequivalent("internal", quoted(c.Internal), quoted(current.Internal))
 	}
-	return x.equivalentArgument(c.Arguments, alternateArgument)
+	if err := x.equivalentArgument(c.Arguments, alternateArgument); err != nil {
+		return err
+	}
+	return x.equivalentArgument(c.Arguments, delayedArgument)
 }
 
 // equivalentArgument compares one argument. Two present values are shown bare, a value against none with its type.

@@ -27,6 +27,9 @@ func declare(t testing.TB, name, typ string, options ...func(*exchange.Config)) 
 	for _, o := range options {
 		o(&c)
 	}
+	if typ == "x-delayed-message" {
+		c.Arguments = c.Arguments.With("x-delayed-type", "topic")
+	}
 	x, err := exchange.New("/", c)
 	if err != nil {
 		t.Fatal(err)

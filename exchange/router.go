@@ -7,6 +7,7 @@ type Message struct {
 	RoutingKey []byte
 	ExtraKeys  [][]byte         // from the headers CC and BCC, tried like the routing key (RabbitMQ: Sender-selected Distribution)
 	Properties *amqp.Properties // never nil
+	Due        bool             // it was held back, and is not again
 }
 
 // Router routes messages one at a time through an exchange and all that is reached from it. It holds scratch space
@@ -16,6 +17,10 @@ type Router struct {
 	// and is called by Route, so it must not take a lock that Route's caller holds.
 	Lookup func(name string) *Exchange
 
+	// Now is the time in unix milliseconds. It is asked for messages that say until when they are to be held back; those
+	// are not if it is nil.
+	Now func() int64
+
 	queues []Queue
 	base   int  // queues[base:] is this message's set
 	found  bool // the exchange at hand has yielded a destination, if only one seen before
@@ -24,6 +29,8 @@ type Router struct {
 	at        *Exchange   // the one at hand
 	kept      []*Exchange // those that keep this message
 	cacheable bool
+	delayed   []*Exchange // hold the message back
+	delay     Delay
 
 	queueSet    set[Queue]
 	exchangeSet set[*Exchange]
@@ -40,6 +47,8 @@ func (r *Router) Route(x *Exchange, m *Message, dst []Queue) []Queue {
 	r.cacheable = true
 	r.headers.sorted = false
 	r.kept = r.kept[:0]
+	clear(r.delayed)
+	r.delayed = r.delayed[:0]
 	r.exchanges = append(r.exchanges, x)
 	for i := 0; i < len(r.exchanges); i++ {
 		r.visit(r.exchanges[i], m)
@@ -61,10 +70,37 @@ func (r *Router) Cacheable() bool { return r.cacheable }
 // slice is valid until the next Route.
 func (r *Router) Kept() []*Exchange { return r.kept }
 
+// Delayed returns the exchanges that hold the message of the last Route back, and for how long: each wants to be asked
+// again, with Message.Due, when that is over. Valid until the next Route.
+func (r *Router) Delayed() (by []*Exchange, delay Delay) { return r.delayed, r.delay }
+
+// Answered reports whether any of them will find out later whether the message can be routed.
+func (r *Router) Answered() bool {
+	for _, x := range r.delayed {
+		if x.holding == holdsBack {
+			return true
+		}
+	}
+	return false
+}
+
+// hold notes that x holds the message back, if it does.
+func (r *Router) hold(x *Exchange, m *Message) bool {
+	r.cacheable = false
+	delay, ok := delayOf(m.Properties, r.Now)
+	if ok {
+		r.delayed, r.delay = append(r.delayed, x), delay
+		r.found = x.holding == holdsBack
+	}
+	return ok
+}
+
 func (r *Router) visit(x *Exchange, m *Message) {
 	r.found, r.at = false, x
 	r.cacheable = r.cacheable && x.kind.cacheable
-	x.routes.route(r, m)
+	if x.holding == holdsNothing || m.Due || !r.hold(x, m) {
+		x.routes.route(r, m)
+	}
 	if r.found || x.alternate == "" || r.Lookup == nil {
 		return
 	}

@@ -16,6 +16,7 @@ type exchangeObject struct {
 	Internal               bool           `json:"internal"`
 	Arguments              table          `json:"arguments"`
 	UserWhoPerformedAction string         `json:"user_who_performed_action"`
+	MessagesDelayed        *int           `json:"messages_delayed,omitempty"` // by exchanges that do so only, as the plugin
 	MessageStats           *exchangeStats `json:"message_stats,omitempty"`
 }
 
@@ -55,6 +56,17 @@ func (s *Server) exchangeObject(x *exchange.Exchange) exchangeObject {
 		Name: x.Name(), VHost: x.VHost(), Type: x.Type(),
 		Durable: x.Durable(), AutoDelete: x.AutoDelete(), Internal: x.Internal(), Arguments: table(x.Arguments()),
 		UserWhoPerformedAction: cmp.Or(x.User(), "rmq-internal"),
+		MessagesDelayed:        s.messagesDelayed(x),
 		MessageStats:           exchangeStatsOf(x.PublishIn.Load(), x.PublishOut.Load(), s.samples.exchange(x)),
 	}
+}
+
+// messagesDelayed is how many messages an exchange holds back, nil for one that does not.
+func (s *Server) messagesDelayed(x *exchange.Exchange) *int {
+	vh, ok := s.broker.VHost(x.VHost())
+	if !ok || !x.Delays() {
+		return nil
+	}
+	n, _ := vh.MessagesDelayed(x)
+	return &n
 }

@@ -232,6 +232,7 @@ func (ch *channel) release() {
 		k.queue.Cancel(k.subscription, &c.fx)
 	}
 	ch.cancelReply()
+	c.pub.Forget(ch)
 	ch.getters = nil
 	ch.dropBody()
 }

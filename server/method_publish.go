@@ -36,7 +36,7 @@ func (ch *channel) contentComplete(body []byte) error {
 	}
 	m := broker.Message{
 		Exchange: ct.publish.Exchange, RoutingKey: ct.publish.RoutingKey, Properties: ct.props, Body: body,
-		ReplyQueue: ch.replyQueue,
+		ReplyQueue: ch.replyQueue, Mandatory: ct.publish.Mandatory, Returner: ch,
 	}
 	if c.pub == nil { // so that a connection that never publishes has none
 		c.pub = c.session.NewPublisher()
@@ -74,9 +74,33 @@ func (ch *channel) unroutable(m *broker.Message, mandatory bool) {
 
 // sendReturn appends basic.return with its content, without the header BCC.
 func (ch *channel) sendReturn(exchange, key, properties, body []byte) {
+	ch.conn.out.lock()
+	defer ch.conn.out.unlock()
+	ch.appendReturn(exchange, key, properties, body)
+}
+
+// Return gives back a mandatory message that was found to be unroutable when its delay was over. It is called by the
+// broker. A client that does not read what it is sent loses returns beyond maxLateReturns.
+func (ch *channel) Return(exchange, key, properties, body []byte) {
+	out := ch.conn.out
+	out.lock()
+	if ch.ending || out.closed || len(out.buf)-out.delivered > maxLateReturns {
+		out.unlock()
+		return
+	}
+	ch.appendReturn(exchange, key, properties, body)
+	out.unlock()
+	ch.counts.returned.Add(1)
+	ch.conn.srv.broker.Totals.ReturnedUnroutable.Add(1)
+	out.wake()
+}
+
+// maxLateReturns is how many bytes may wait for a client to which messages are returned that it sent long ago.
+const maxLateReturns = 16 << 20
+
+// appendReturn appends the frames. The outbox's lock is held.
+func (ch *channel) appendReturn(exchange, key, properties, body []byte) {
 	c := ch.conn
-	c.out.lock()
-	defer c.out.unlock()
 	buf, mark := amqp.BeginFrame(c.out.buf, amqp.FrameMethod, ch.number)
 	ret := amqp.BasicReturn{
 		ReplyCode: uint16(amqp.NoRoute), ReplyText: amqp.NoRoute.Name(), Exchange: exchange, RoutingKey: key,

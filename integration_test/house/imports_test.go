@@ -16,8 +16,9 @@ var graph = map[string]struct {
 	"storage":                   {nil, "it keeps keys, bytes and commit order; what they mean is for those above"},
 	"exchange":                  {[]string{"amqp"}, "it answers who gets a message, whatever a queue, a user or a disk is"},
 	"queue":                     {[]string{"amqp"}, "it is a state machine; its log and its consumers are interfaces of its own"},
+	"schedule":                  {nil, "it keeps messages until a time; what they are is for those above"},
 	"auth":                      {[]string{"amqp"}, "it knows users and permissions, not what they are permissions for"},
-	"broker":                    {[]string{"amqp", "exchange", "queue", "auth", "storage"}, "it is the core behind both doors and must not know either"},
+	"broker":                    {[]string{"amqp", "exchange", "queue", "schedule", "auth", "storage"}, "it is the core behind both doors and must not know either"},
 	"server":                    {[]string{"amqp", "exchange", "queue", "auth", "broker", "storage.Commit"}, "the AMQP door must not know the HTTP door, nor go past the broker to the disk"},
 	"management":                {[]string{"amqp", "exchange", "queue", "auth", "broker"}, "the HTTP door must not know the AMQP door, nor go past the broker to the disk"},
 	"amqptest":                  {[]string{"auth", "broker", "server", "management", "storage"}, "it only wires what cmd/warren wires"},
@@ -107,7 +108,7 @@ func TestForeignImportsStayBehindTheirFences(t *testing.T) {
 }
 
 // noSockets are the packages that must run without a network and without a clock of their own.
-var noSockets = []string{"amqp", "exchange", "queue", "storage"}
+var noSockets = []string{"amqp", "exchange", "queue", "schedule", "storage"}
 
 func TestPackagesBelowTheBrokerKnowNoSockets(t *testing.T) {
 	for _, f := range goFiles(t) {
