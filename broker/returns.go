@@ -45,8 +45,11 @@ func (p *Publisher) originOf(r Returner) uint64 {
 	return id
 }
 
-// Forget tells that a returner gets nothing any more: its channel is closed.
+// Forget tells that a returner gets nothing any more: its channel is closed. A nil Publisher never had one.
 func (p *Publisher) Forget(r Returner) {
+	if p == nil {
+		return
+	}
 	id, ok := p.origins[r]
 	if !ok {
 		return
