@@ -50,8 +50,9 @@ type death struct {
 
 	props   amqp.Properties
 	headers amqp.Table
-	history amqp.Array // x-death before this death, most recent first
-	known   bool       // the message has an x-death already
+	history amqp.Array // x-death, this death first
+	known   bool       // the message had an x-death before
+	listed  bool       // and that was an array, perhaps empty
 	keys    amqp.Array // the keys that it was routed by: of the publish and of CC
 }
 
@@ -66,13 +67,60 @@ func (d *death) examine() (err error) {
 	}
 	d.keys = amqp.Array{string(d.msg.RoutingKey)}
 	if cc, ok := d.headers.Get("CC"); ok {
-		if list, ok := cc.(amqp.Array); ok {
-			d.keys = append(d.keys, list...)
+		list, _ := cc.(amqp.Array)
+		for _, k := range list {
+			if _, ok := k.(string); ok {
+				d.keys = append(d.keys, k)
+			}
 		}
 	}
 	var v any
 	if v, d.known = d.headers.Get("x-death"); d.known {
-		d.history, _ = v.(amqp.Array) // anything else a client may have put there is replaced
+		var history amqp.Array
+		if history, d.listed = v.(amqp.Array); d.listed { // anything else a client may have put there is replaced
+			d.history = grouped(history)
+		}
+	}
+	entry, rest := d.entry()
+	d.history = append(amqp.Array{entry}, rest...)
+	return nil
+}
+
+// grouped leaves one row for each queue and reason, in the reverse order: RabbitMQ 3.10.8 does so with each death, for
+// the sake of histories that versions long gone have written, unless there is but one row.
+func grouped(history amqp.Array) amqp.Array {
+	if len(history) < 2 {
+		return history
+	}
+	type place struct{ queue, reason any }
+	times := make(map[place]int64)
+	var rows amqp.Array
+	var places []place
+	for _, v := range history {
+		row, ok := v.(amqp.Table)
+		if !ok {
+			continue
+		}
+		var p place
+		p.queue, p.reason = textOf(row, "queue"), textOf(row, "reason")
+		if times[p]++; times[p] == 1 {
+			rows, places = append(rows, row), append(places, p)
+		}
+	}
+	for i, v := range rows {
+		if _, ok := v.(amqp.Table).Get("count"); !ok {
+			rows[i] = append(amqp.Table{{Name: "count", Value: times[places[i]]}}, v.(amqp.Table)...)
+		}
+	}
+	slices.Reverse(rows)
+	return rows
+}
+
+// textOf returns a field that is a string, and nil for any other.
+func textOf(row amqp.Table, name string) any {
+	v, _ := row.Get(name)
+	if s, ok := v.(string); ok {
+		return s
 	}
 	return nil
 }
@@ -166,21 +214,19 @@ func (vh *VHost) holdBack(x *exchange.Exchange, router *exchange.Router, m *queu
 // only names the one message of a batch.
 var only = []int32{0}
 
-// circles says whether the message came through the target before, without a client having rejected it since.
+// circles says whether the message came through the target before, this death included, without a client having
+// rejected it since. What is no row of ours, a client must have put there.
 func (d *death) circles(target string) bool {
 	if d.reason == queue.Rejected {
 		return false
 	}
-	if target == d.queue {
-		return true
-	}
+	automatic := true
 	for _, v := range d.history {
-		entry, _ := v.(amqp.Table)
-		if reason, _ := entry.Get("reason"); reason == queue.Rejected {
-			return false
-		}
-		if name, _ := entry.Get("queue"); name == target {
-			return true
+		row, ok := v.(amqp.Table)
+		reason, _ := row.Get("reason")
+		automatic = automatic && ok && reason != queue.Rejected
+		if name, _ := row.Get("queue"); ok && name == target {
+			return automatic
 		}
 	}
 	return false
@@ -188,8 +234,7 @@ func (d *death) circles(target string) bool {
 
 // properties are those of the message with its death noted; expiration is taken off, or it would die again.
 func (d *death) properties() []byte {
-	entry, rest := d.entry()
-	headers := d.headers.With("x-death", append(amqp.Array{entry}, rest...))
+	headers := d.headers.With("x-death", d.history)
 	if !d.known {
 		headers = headers.With("x-first-death-exchange", string(d.msg.Exchange)).
 			With("x-first-death-queue", d.queue).
@@ -236,7 +281,7 @@ func (d *death) entry() (amqp.Table, amqp.Array) {
 	if d.props.Has(amqp.FlagExpiration) {
 		row = append(row, amqp.Field{Name: "original-expiration", Value: string(d.props.Expiration)})
 	}
-	if len(d.history) > 0 { // the first row ever is not sorted, all later ones are
+	if d.listed { // the first row ever is not sorted, all later ones are
 		slices.SortStableFunc(row, byName)
 	}
 	return row, d.history
