@@ -1,6 +1,10 @@
 package broker
 
-import "github.com/warren-mq/warren/queue"
+import (
+	"slices"
+
+	"github.com/warren-mq/warren/queue"
+)
 
 // Effects collects what queues could not do under their own lock. One value is reused for everything that a batch
 // touches; whoever fills it calls Run once the batch is through, with no lock held.
@@ -11,6 +15,9 @@ type Effects struct {
 	// somebody up the stack empties it.
 	dead       []deaths
 	publishing bool
+
+	// burying are queues whose dead letters wait for the disk.
+	burying []*Queue
 }
 
 // deaths are what one call to a queue made it give up. Without letters it is the discards of a queue that dead-letters
@@ -32,7 +39,33 @@ func (fx *Effects) Run() {
 	for _, c := range fx.Wake {
 		c.Wake()
 	}
+	clear(fx.burying)
+	fx.burying = fx.burying[:0]
 	fx.Reset()
+}
+
+// AwaitBurials waits until what clients have rejected since the last call of Run is with the dead-letter exchanges, where
+// that has to be read from disk first: so a client's next command finds it there. It calls Run if it has to wait. It is
+// not called between Enter and Leave, and gives up when stop is closed.
+func (fx *Effects) AwaitBurials(stop <-chan struct{}) {
+	if len(fx.burying) == 0 {
+		return
+	}
+	queues := slices.Clone(fx.burying)
+	fx.Run()
+	for _, q := range queues {
+		for wait := q.Burying(); wait != nil; wait = q.Burying() {
+			select {
+			case <-wait:
+			case <-stop:
+				return
+			case <-q.vhost.broker.Failed():
+				return
+			}
+		}
+		q.reading.Lock() // whoever has buried the last of them is through with what follows
+		q.reading.Unlock()
+	}
 }
 
 // The following are the methods of queue.Queue, each followed by what concerns others than the queue itself.
@@ -46,6 +79,10 @@ func (q *Queue) Publish(now int64, msgs []queue.Message, idx []int32, fx *Effect
 // Settle applies acknowledgements.
 func (q *Queue) Settle(now int64, s *queue.Settlement, fx *Effects) {
 	q.Queue.Settle(now, s, &fx.Effects)
+	if fx.Burying {
+		fx.Burying = false
+		fx.burying = append(fx.burying, q)
+	}
 	q.after(now, fx)
 }
 

@@ -54,10 +54,12 @@ func (q *Queue) recordsReady() {
 	b := q.vhost.broker
 	now := b.nowMillis()
 	var fx Effects
+	q.reading.Lock()
 	b.Enter()
 	q.Queue.Ready(now, &fx.Effects)
 	q.after(now, &fx)
 	b.Leave()
+	q.reading.Unlock()
 	fx.Run()
 }
 

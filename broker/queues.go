@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"sync"
+
 	"github.com/warren-mq/warren/amqp"
 	"github.com/warren-mq/warren/auth"
 	"github.com/warren-mq/warren/exchange"
@@ -15,6 +17,8 @@ type Queue struct {
 	session *Session
 	// appointment belongs to the broker's timers.
 	appointment appointment
+	// reading is held while records that were read are dealt with, dead letters included.
+	reading sync.Mutex
 }
 
 // alarm is where the timers keep when to wake the queue.

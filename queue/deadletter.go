@@ -57,6 +57,17 @@ func (q *Queue) buryLocked(fx *Effects) {
 	q.mu.dying = append(q.mu.dying[:0], q.mu.dying[n:]...)
 }
 
+// Burying returns a channel that is closed when it is worth to ask again, as long as dead messages wait to be read; nil
+// when all are dead-lettered.
+func (q *Queue) Burying() <-chan struct{} {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.mu.dying) == 0 {
+		return nil
+	}
+	return q.arrivalLocked()
+}
+
 // giveUpLocked removes a message, whose record is in memory, for good and dead-letters it if the queue has an exchange for
 // such.
 func (q *Queue) giveUpLocked(seq uint64, rec []byte, reason string, fx *Effects) {

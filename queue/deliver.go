@@ -246,10 +246,7 @@ func (q *Queue) Get(c Consumer, noAck bool, now int64, fx *Effects) (ok bool, wa
 		q.mu.counters.GetEmpty++
 		return false, nil
 	case expected:
-		if q.mu.arrival == nil {
-			q.mu.arrival = make(chan struct{})
-		}
-		return false, q.mu.arrival
+		return false, q.arrivalLocked()
 	}
 	if q.rules.countReturns {
 		q.showReturnsLocked(d, true)
@@ -299,6 +296,14 @@ func (q *Queue) nextToGetLocked(now int64, d *Delivery, fx *Effects) outlook {
 		return atHand
 	}
 	return nothing
+}
+
+// arrivalLocked returns the channel that the next call of Ready closes.
+func (q *Queue) arrivalLocked() <-chan struct{} {
+	if q.mu.arrival == nil {
+		q.mu.arrival = make(chan struct{})
+	}
+	return q.mu.arrival
 }
 
 // unackedLocked takes an unacked message out of the counts. The size of a record that is not in memory is an estimate;

@@ -36,6 +36,10 @@ type Effects struct {
 	// earlier wish stays in force until Tick is called.
 	WakeAt int64
 
+	// Burying says that the call, a Settle, leaves dead messages that must be read before they can be dead-lettered; see
+	// [Queue.Burying].
+	Burying bool
+
 	// Refused holds the indices of publishes that the queue refused; their publisher gets a basic.nack.
 	Refused []int32
 
@@ -51,7 +55,8 @@ func (fx *Effects) Reset() {
 	clear(fx.DeadLetters)
 	fx.Wake, fx.Cancelled, fx.Refused = fx.Wake[:0], fx.Cancelled[:0], fx.Refused[:0]
 	fx.DeadLetters = fx.DeadLetters[:0]
-	fx.Deleted, fx.Discards, fx.Later, fx.Durable, fx.WakeAt = false, false, false, NotDurable, 0
+	fx.Deleted, fx.Discards, fx.Later, fx.Burying = false, false, false, false
+	fx.Durable, fx.WakeAt = NotDurable, 0
 }
 
 // touch notes that s got a message in this call.

@@ -42,6 +42,9 @@ func (q *Queue) Settle(now int64, s *Settlement, fx *Effects) {
 			q.enterLocked(sub)
 		}
 	}
+	if len(q.mu.dying) > 0 {
+		fx.Burying = true
+	}
 	q.deliverLocked(now, fx)
 	fx.done()
 }

@@ -238,6 +238,7 @@ func (c *conn) endBatch() {
 	c.settle()
 	c.releaseBodies()
 	c.keepPartial()
+	c.fx.AwaitBurials(c.forced)
 	c.push()
 }
 

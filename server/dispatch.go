@@ -21,6 +21,7 @@ func decoded[M any, P interface {
 func (ch *channel) handleSynchronous(id amqp.MethodID, args []byte) error {
 	c := ch.conn
 	c.settle()
+	c.fx.AwaitBurials(c.forced)
 	ch.active.Store(c.now())
 	if ch.committing.Load() && id != amqp.ChannelCloseID {
 		return committing()

@@ -33,6 +33,7 @@ func (ch *channel) contentComplete(body []byte) error {
 	c, ct := ch.conn, &ch.content
 	if c.givenBack {
 		c.settle() // with the publishes before it: all of it is one commit, so that none of it is durable without the rest
+		c.fx.AwaitBurials(c.forced)
 	}
 	m := broker.Message{
 		Exchange: ct.publish.Exchange, RoutingKey: ct.publish.RoutingKey, Properties: ct.props, Body: body,
