@@ -84,7 +84,7 @@ func (q *Queue) deliverHeadLocked(now int64, d *Delivery, run *outboxRun, fx *Ef
 			return
 		}
 		s := top.head
-		if s.rate != nil && q.heldBackLocked(s, now, fx) {
+		if s.rated && q.heldBackLocked(s, now, fx) {
 			continue
 		}
 		run.hold(s)
@@ -102,7 +102,9 @@ func (q *Queue) deliverHeadLocked(now int64, d *Delivery, run *outboxRun, fx *Ef
 		} else {
 			q.mu.counters.Deliver++
 		}
-		q.tookLocked(s)
+		if s.rated {
+			q.tookLocked(s)
+		}
 		q.takenLocked(d, s.options.NoAck)
 		return
 	}

@@ -91,7 +91,8 @@ func (q *Queue) deliverStraightLocked(now int64, msgs []Message, idx []int32, fx
 	var run outboxRun
 	d := &fx.delivery
 	d.Redelivered, d.Now = false, now
-	for q.mu.rings.top != nil && n < len(idx) && q.mu.ready == 0 && (q.mu.rate == nil || q.mayTakeLocked(now, fx)) {
+	rated := q.mu.rate != nil
+	for q.mu.rings.top != nil && n < len(idx) && q.mu.ready == 0 && (!rated || q.mayTakeLocked(now, fx)) {
 		d.Message = &msgs[idx[n]]
 		q.deliverNewLocked(now, d, &run, fx)
 		n++
@@ -110,7 +111,7 @@ func (q *Queue) deliverNewLocked(now int64, d *Delivery, run *outboxRun, fx *Eff
 			break
 		}
 		s := top.head
-		if s.rate != nil && q.heldBackLocked(s, now, fx) {
+		if s.rated && q.heldBackLocked(s, now, fx) {
 			continue
 		}
 		if !appended && !s.options.NoAck {
@@ -127,7 +128,9 @@ func (q *Queue) deliverNewLocked(now int64, d *Delivery, run *outboxRun, fx *Eff
 			continue
 		}
 		top.head = s.next
-		q.tookLocked(s)
+		if s.rated {
+			q.tookLocked(s)
+		}
 		if !s.touched {
 			fx.touch(s)
 		}

@@ -132,10 +132,10 @@ func (q *Queue) mayTakeLocked(now int64, fx *Effects) bool {
 	return false
 }
 
-// heldBackLocked asks whether the rate limit of a consumer, which has one, holds the next message back. It then leaves
-// the ring, as one that cannot take a message, and is let in again when it has a token.
+// heldBackLocked asks whether the rate limit of a consumer, if it has one, holds the next message back. The consumer then
+// leaves the ring, as one that cannot take a message, and is let in again when it has a token.
 func (q *Queue) heldBackLocked(s *Subscription, now int64, fx *Effects) bool {
-	if s.rate.has(now) {
+	if s.rate == nil || s.rate.has(now) {
 		return false
 	}
 	q.mu.rings.park(s)

@@ -65,6 +65,7 @@ type Subscription struct {
 	touched    bool          // got a message in the present call
 	started    bool          // was resumed once: its consume-ok is sent
 	rate       *bucket       // of x-rate-limit; nil without
+	rated      bool          // it or its queue has a rate limit
 	heldBack   bool          // waits for a token of rate, on the queue's list
 	cancelled  bool
 }
@@ -102,6 +103,7 @@ func (q *Queue) Subscribe(c Consumer, o SubscribeOptions, _ *Effects) (*Subscrip
 		return nil, err
 	}
 	s := &Subscription{queue: q, consumer: c, options: o, priority: priority, rate: rateLimitOf(o.Arguments)}
+	s.rated = s.rate != nil || q.mu.rate != nil // rate is set when the queue is made
 
 	q.mu.Lock()
 	defer q.mu.Unlock()
