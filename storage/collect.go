@@ -55,6 +55,9 @@ func (s *Store) collect() error {
 				s.pager.deadBytes = s.options.CollectBytes // there is more to do; next time
 				return nil
 			}
+			if s.pager.unmap.Swap(false) {
+				s.dropMapped() // a drain goes on meanwhile
+			}
 			err := s.db.RunValueLogGC(ratio)
 			if errors.Is(err, badger.ErrNoRewrite) || errors.Is(err, badger.ErrRejected) {
 				break
