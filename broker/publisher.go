@@ -207,6 +207,7 @@ func (p *Publisher) place(r *route, msg *queue.Message) {
 	}
 	at := int32(len(p.msgs))
 	p.msgs = append(p.msgs, *msg)
+	p.msgs[at].Several = len(r.shares) > 1
 	for _, to := range r.replies {
 		p.replies = append(p.replies, reply{to, at})
 	}

@@ -9,6 +9,10 @@ type Log interface {
 	// may append further records meanwhile. A record that is not persistent need not survive a restart.
 	Append(size int, persistent bool) (seq uint64, record []byte)
 
+	// Share tells that the body of the record that was appended last, its last size bytes, goes to several logs, so that
+	// it need not be written for each. body is where all of them keep its number, 0 at first. The record is persistent.
+	Share(seq uint64, body *uint32, size int)
+
 	// At returns a record. It returns false if the record is gone, and also if it is Live but not in memory: then it
 	// has been asked for, and the queue's Ready is called when it has come. The view is valid until the record is gone
 	// or the queue's lock is released.

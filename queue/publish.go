@@ -58,6 +58,9 @@ func (q *Queue) appendLocked(now int64, m *Message, fx *Effects) (seq uint64) {
 	}
 	seq, rec := l.log.Append(recordSize(m, at), durable)
 	encodeRecord(rec, m, at)
+	if m.Several && durable {
+		l.log.Share(seq, &m.Shared, len(m.Body))
+	}
 	return seq | uint64(l.priority)<<seqBits
 }
 

@@ -22,6 +22,10 @@ type Message struct {
 	TTL    int64
 	// ExpiresAt is set in what a queue gives: unix milliseconds, 0 for never.
 	ExpiresAt int64
+
+	// Several says that the message goes to several queues; their logs share its body under the number Shared.
+	Several bool
+	Shared  uint32
 }
 
 // Config says what a queue is. It does not change in its life.

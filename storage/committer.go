@@ -13,6 +13,7 @@ type committer struct {
 	pending []*pending
 	table   []tableOp
 	buffer  groupBuffer
+	bodies  groupBodies
 }
 
 // commitEvery is how long what nobody waits for may gather before it is written: acknowledgements and publishes without
@@ -122,7 +123,7 @@ func (s *Store) commitPending() bool {
 		b = c.table[i].appendOp(b)
 	}
 	for _, p := range c.pending {
-		b = p.appendOps(b)
+		b = p.appendOps(b, c.bodies)
 	}
 	if !s.writeGroup(b, commit) {
 		return false
@@ -182,6 +183,8 @@ func (s *Store) swap() (Commit, bool) {
 	for _, p := range c.pending {
 		p.take()
 	}
+	c.bodies = c.bodies.reset(s.commit.bodies)
+	s.commit.bodies = 0
 	s.gathering.Store(0)
 	commit := s.number
 	s.number++

@@ -36,7 +36,7 @@ func journalOf(t *testing.T, rng *rand.Rand, groups int) (fs *faultFS, dir strin
 	return fs, dir, last
 }
 
-func openManual(t *testing.T, dir string, fs *faultFS, o Options) *Store {
+func openManual(t testing.TB, dir string, fs *faultFS, o Options) *Store {
 	t.Helper()
 	s, err := open(dir, o, runFS{fs, ""})
 	if err != nil {

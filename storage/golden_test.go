@@ -21,6 +21,7 @@ var goldenOptions = storage.Options{SegmentBytes: 16 << 10, ValueLogBytes: 1 << 
 func TestFoldersOfEveryFormatOpen(t *testing.T) {
 	if *updateGolden {
 		writeGolden(t, filepath.Join("testdata", "format-2"))
+		writeGoldenJournal(t, filepath.Join("testdata", "journal-2"))
 	}
 	folders, err := filepath.Glob(filepath.Join("testdata", "format-*"))
 	if err != nil || len(folders) == 0 {
@@ -150,5 +151,80 @@ func checkGolden(t *testing.T, s *storage.Store) {
 	}
 	if len(table) != 2 || table["short"] != "value" || table["long"] != strings.Repeat("value", 5_000) {
 		t.Errorf("the table has %d entries", len(table))
+	}
+}
+
+// TestAJournalOfFormat2IsReplayed: records with notes, and with bodies that several logs share.
+func TestAJournalOfFormat2IsReplayed(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join("testdata", "journal-2"))); err != nil {
+		t.Fatal(err)
+	}
+	s := openStore(t, dir, goldenOptions)
+	logs := s.Logs()
+	if len(logs) != 3 {
+		t.Fatalf("%d logs", len(logs))
+	}
+	for i, l := range logs {
+		for seq := range uint64(20) {
+			record, ok := read(t, s, l, seq)
+			want := fmt.Sprintf("%d %0200d", i, seq)
+			if gone := i == 0 && seq%2 == 0; ok == gone || ok && string(record) != want {
+				t.Errorf("log %d, record %d: %q, %v", i, seq, record, ok)
+			}
+		}
+		l.EachNote(func(seq uint64, count, notBefore int64) {
+			if seq != 7 || count != int64(i) || notBefore != 1234 {
+				t.Errorf("log %d: note %d %d of record %d", i, count, notBefore, seq)
+			}
+		})
+	}
+}
+
+// writeGoldenJournal keeps an empty database, and a journal that was not closed.
+func writeGoldenJournal(t *testing.T, golden string) {
+	if err := os.RemoveAll(golden); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := openStore(t, dir, goldenOptions).Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"warren.lock", filepath.Join("badger", "DISCARD")} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.CopyFS(golden, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	s := openStore(t, dir, goldenOptions)
+	var logs []*storage.Log
+	do(t, s, func() {
+		for range 3 {
+			logs = append(logs, s.CreateLog(nil, true))
+		}
+	})
+	do(t, s, func() {
+		for seq := range uint64(20) {
+			number := uint32(0)
+			for i, l := range logs {
+				body := fmt.Sprintf("%0200d", seq)
+				put(l, fmt.Appendf(nil, "%d %s", i, body))
+				l.Share(seq, &number, len(body))
+				if i == 0 && seq%2 == 0 {
+					l.Gone(seq)
+				}
+			}
+		}
+		for i, l := range logs {
+			l.Note(7, int64(i), 1234)
+		}
+	})
+	if err := os.RemoveAll(filepath.Join(golden, "journal")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(filepath.Join(golden, "journal"), os.DirFS(filepath.Join(dir, "journal"))); err != nil {
+		t.Fatal(err)
 	}
 }

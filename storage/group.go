@@ -22,6 +22,7 @@ const (
 	opPut       = 6 // size of key, key, size of value, value
 	opDelete    = 7 // size of key, key
 	opNote      = 8 // log, n, n × (seq, count, not-before)
+	opReference = 9 // log, first seq, n, n × (size, tail, where in the group the tail is), records without their tails
 )
 
 // beginGroup makes room for the header.
@@ -45,8 +46,8 @@ func groupChecksum(b []byte, seed uint32) uint32 {
 	return crc32.Update(crc32.Update(seed, castagnoli, b[:4]), castagnoli, b[8:])
 }
 
-// appendOps writes what p adds to the group.
-func (p *pending) appendOps(b []byte) []byte {
+// appendOps writes what p adds to the group, which b is from its beginning on.
+func (p *pending) appendOps(b []byte, bodies groupBodies) []byte {
 	id := uint64(p.log.id)
 	if p.dropped {
 		if p.created {
@@ -61,10 +62,16 @@ func (p *pending) appendOps(b []byte) []byte {
 		b = binary.AppendUvarint(b, uint64(len(p.log.tag)))
 		b = append(b, p.log.tag...)
 	}
-	gone := p.gone.sorted()
+	gone, shared := p.gone.sorted(), p.shared
 	for i := range p.pieces {
 		e := &p.pieces[i]
-		e.surviving(gone, func(from, to int) { b = e.appendEnqueue(b, id, from, to) })
+		e.surviving(gone, func(from, to int) {
+			if len(shared) == 0 {
+				b = e.appendEnqueue(b, id, from, to)
+			} else {
+				b, shared = e.appendSharing(b, id, from, to, shared, bodies)
+			}
+		})
 	}
 	b = appendGone(b, id, gone, p.from)
 	if len(p.notes) > 0 {

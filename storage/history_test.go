@@ -233,8 +233,10 @@ func (h *history) step() {
 		h.create()
 	case op < 6:
 		h.drop(logs[h.rng.IntN(len(logs))])
-	case op < 35:
+	case op < 30:
 		h.append(logs[h.rng.IntN(len(logs))])
+	case op < 35:
+		h.share(logs)
 	case op < 55:
 		h.gone(logs[h.rng.IntN(len(logs))])
 	case op < 58:
@@ -295,6 +297,36 @@ func (h *history) append(l *Log) {
 				h.transient[l.id] = map[uint64][]byte{}
 			}
 			h.transient[l.id][seq] = bytes.Clone(record)
+		}
+	}
+}
+
+// share appends records of several logs that end alike, and removes some of them at once: whichever is the first that is
+// written has the body.
+func (h *history) share(logs []*Log) {
+	h.s.Enter()
+	defer h.s.Leave()
+	for range 1 + h.rng.IntN(20) {
+		body, number := make([]byte, h.rng.IntN(300)), uint32(0)
+		for i := range body {
+			body[i] = byte(h.rng.Uint32())
+		}
+		for _, l := range logs {
+			if h.rng.IntN(3) == 0 {
+				continue
+			}
+			own := h.rng.IntN(30)
+			seq, record := l.Append(own+len(body), true)
+			l.Share(seq, &number, len(body))
+			for i := range own {
+				record[i] = byte(seq)
+			}
+			copy(record[own:], body)
+			if h.rng.IntN(4) == 0 {
+				l.Gone(seq)
+			} else {
+				h.now.logs[l.id].records[seq] = bytes.Clone(record)
+			}
 		}
 	}
 }

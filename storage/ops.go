@@ -12,7 +12,11 @@ var errMalformedOp = errors.New("malformed op")
 type opReader struct {
 	b     []byte
 	bad   bool
-	sizes []uint32 // scratch
+	ops   []byte   // all of the group
+	sizes []uint32 // scratch, as what follows
+
+	refs   []reference
+	record []byte
 }
 
 func (r *opReader) uvarint() uint64 {
@@ -37,9 +41,9 @@ func (r *opReader) bytes(n uint64) []byte {
 
 // visitOps calls v with every op of a group.
 func (r *opReader) visitOps(ops []byte, v opVisitor) error {
-	r.b, r.bad = ops, false
+	r.b, r.bad, r.ops = ops, false, ops
 	for len(r.b) > 0 && !r.bad {
-		op := r.b[0]
+		op, at := r.b[0], len(ops)-len(r.b)
 		r.b = r.b[1:]
 		switch op {
 		case opEnqueue:
@@ -58,6 +62,8 @@ func (r *opReader) visitOps(ops []byte, v opVisitor) error {
 			}
 		case opNote:
 			r.notes(v)
+		case opReference:
+			r.references(v, at)
 		case opDrop:
 			if id := r.uvarint(); !r.bad {
 				v.drop(LogID(id))

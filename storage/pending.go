@@ -13,6 +13,7 @@ type pending struct {
 	pieces  []piece // in order
 	gone    seqRanges
 	notes   []pendingNote // in the order in which they were left
+	shared  []sharing     // by seq
 	created bool
 	dropped bool
 	mark    uint64 // delivered-up-to
@@ -74,7 +75,8 @@ func (p *pending) take() {
 
 // bytes is an upper bound of what the group needs for p.
 func (p *pending) bytes() int {
-	n := 64 + len(p.log.tag) + 20*len(p.gone.list) + 3*binary.MaxVarintLen64*len(p.notes)
+	n := 64 + len(p.log.tag) + 20*len(p.gone.list) + 3*binary.MaxVarintLen64*len(p.notes) +
+		48*len(p.shared) // each may begin an op of its own
 	for i := range p.pieces {
 		e := &p.pieces[i]
 		start, _ := bounds(e.ends, e.from)
@@ -91,7 +93,7 @@ func (p *pending) recycle() {
 		p.pieces[i] = piece{}
 	}
 	p.gone.reset()
-	*p = pending{pieces: p.pieces[:0], gone: p.gone, notes: p.notes[:0]}
+	*p = pending{pieces: p.pieces[:0], gone: p.gone, notes: p.notes[:0], shared: p.shared[:0]}
 	pendingPool.Put(p)
 }
 

@@ -9,7 +9,8 @@ import (
 )
 
 const (
-	formatVersion = 1
+	formatVersion = 2 // 1 has no notes and no references
+	oldestFormat  = 1
 
 	segmentMagic       = "WarrenJ\n"
 	segmentHeaderBytes = blockBytes // groups begin here
@@ -54,7 +55,7 @@ func decodeSegmentHeader(b []byte) (segmentHeader, error) {
 	if len(b) < 60 || string(b[:8]) != segmentMagic {
 		return h, fmt.Errorf("no segment header")
 	}
-	if h.format = le.Uint32(b[8:]); h.format != formatVersion {
+	if h.format = le.Uint32(b[8:]); h.format < oldestFormat || h.format > formatVersion {
 		return h, &FormatError{Found: h.format}
 	}
 	if crc32.Checksum(b[:56], castagnoli) != le.Uint32(b[56:]) {

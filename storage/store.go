@@ -40,6 +40,7 @@ type Store struct {
 		sync.Mutex
 		pending []*pending
 		table   []tableOp
+		bodies  uint32 // how many of those so far go to several logs
 	}
 	wake    chan struct{} // what is pending is to be written
 	soon    *time.Timer   // runs out when it is, even if nobody waits; nil without goroutines

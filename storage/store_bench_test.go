@@ -119,3 +119,58 @@ func appendAndSync(b *testing.B, reused bool) {
 		})
 	}
 }
+
+// BenchmarkStoreFanOut appends each message of 1 KiB to ten logs, which share its body in the journal or do not, and
+// removes it as soon as it is durable. An operation is one message.
+func BenchmarkStoreFanOut(b *testing.B) {
+	const size, copies, batch = 1 << 10, 10, 200
+	for _, share := range []bool{false, true} {
+		b.Run(fmt.Sprintf("shared=%v", share), func(b *testing.B) {
+			s := openStore(b, b.TempDir(), storage.Options{})
+			var logs []*storage.Log
+			s.Enter()
+			for range copies {
+				logs = append(logs, s.CreateLog(nil, true))
+			}
+			s.Leave()
+			durable := make(chan struct{}, 1)
+			s.Notify(func(storage.Commit) {
+				select {
+				case durable <- struct{}{}:
+				default:
+				}
+			})
+			content := make([]byte, size)
+			var last storage.Commit
+			b.SetBytes(size * copies)
+			b.ReportAllocs()
+			b.ResetTimer()
+			for n := 0; n < b.N; n += batch {
+				commit, end := s.Enter(), logs[0].Next()
+				for range min(batch, b.N-n) {
+					number := uint32(0)
+					for _, l := range logs {
+						seq, record := l.Append(size, true)
+						copy(record, content)
+						if share {
+							l.Share(seq, &number, size)
+						}
+					}
+				}
+				s.Leave()
+				s.Want(commit)
+				for s.Durable() < last {
+					<-durable
+				}
+				s.Enter()
+				for _, l := range logs {
+					for seq := l.First(); seq < end; seq++ {
+						l.Gone(seq)
+					}
+				}
+				s.Leave()
+				last = commit
+			}
+		})
+	}
+}
