@@ -51,7 +51,14 @@ func (q *Queue) passOnceLocked(now int64, fx *Effects) {
 	var run outboxRun
 	d := &fx.delivery
 	d.Now = now
-	for q.mu.ready > 0 && q.mu.rings.top != nil && q.nextLocked(d, &fx.message) {
+	for q.mu.ready > 0 && q.mu.rings.top != nil {
+		if q.mu.keys == nil {
+			if !q.plainHeadLocked(d, &fx.message) {
+				break
+			}
+		} else if q.nextKeyedLocked(d, &fx.message) != atHand {
+			break
+		}
 		if at := fx.message.ExpiresAt; at != 0 && now >= at {
 			q.dropHeadLocked(Expired, fx)
 			continue
@@ -65,15 +72,6 @@ func (q *Queue) passOnceLocked(now int64, fx *Effects) {
 		q.deliverHeadLocked(now, d, &run, fx)
 	}
 	run.end()
-}
-
-// nextLocked sets d to the message that may be delivered next; something must be ready. It returns false if there is
-// none, or if it has to be read first.
-func (q *Queue) nextLocked(d *Delivery, m *Message) bool {
-	if q.mu.keys != nil {
-		return q.nextKeyedLocked(d, m) == atHand
-	}
-	return q.headLocked(d, m)
 }
 
 // deliverHeadLocked gives the message of d, the first of those that are ready, to the first consumer that takes it.
@@ -116,6 +114,11 @@ func (q *Queue) headLocked(d *Delivery, m *Message) bool {
 	if q.mu.keys != nil {
 		return q.headKeyedLocked(d, m)
 	}
+	return q.plainHeadLocked(d, m)
+}
+
+// plainHeadLocked is headLocked for queues without an ordering key, in which the first is also what is delivered next.
+func (q *Queue) plainHeadLocked(d *Delivery, m *Message) bool {
 	l := q.mu.lanes.top()
 	if q.mu.exact != nil {
 		l.skipDropped()
@@ -193,7 +196,7 @@ func (q *Queue) unreadyCountLocked(size int64) {
 	}
 }
 
-// takenLocked notes that the message that nextLocked has set was handed over.
+// takenLocked notes that the message of d, which is the next one, was handed over.
 func (q *Queue) takenLocked(d *Delivery, noAck bool) {
 	if d.key != nil {
 		d.hash, d.keyed = d.key.hash, true // the key itself may be forgotten with the last that waits

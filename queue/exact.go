@@ -110,6 +110,28 @@ func (q *Queue) expireExactLocked(now int64, limit int, fx *Effects) bool {
 	return false
 }
 
+// ExactTTL says that messages expire wherever they stand (x-exact-ttl).
+func (q *Queue) ExactTTL() bool { return q.rules.exactTTL }
+
+// ExpireNow drops what has expired in a queue with exact expiry, for those who are about to look at its counts: they need
+// not wait for the Tick. It returns whether there may be more.
+func (q *Queue) ExpireNow(now int64, fx *Effects) (more bool) {
+	if !q.rules.exactTTL {
+		return false
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.mu.closed || !q.mu.expiring {
+		return false
+	}
+	more = !q.expireSomeLocked(now, expirySlice, fx)
+	if q.stalledLocked() {
+		q.deliverLocked(now, fx)
+	}
+	fx.done()
+	return more
+}
+
 // earlier says whether what was given back expires before all of a block.
 func (q *Queue) earlier(back, block due) bool {
 	return cmp.Or(cmp.Compare(back.at, block.at), cmp.Compare(back.id, block.id<<blockBits)) < 0

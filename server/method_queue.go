@@ -26,7 +26,7 @@ func (ch *channel) queueDeclare(m *amqp.QueueDeclare) error {
 	if m.NoWait {
 		return nil
 	}
-	st := q.Stats()
+	st := q.Counts(ch.conn.now(), &ch.conn.fx)
 	ch.conn.send(ch.number, &amqp.QueueDeclareOk{
 		Queue: q.Name(), MessageCount: uint32(st.Ready), ConsumerCount: uint32(st.Consumers),
 	})
