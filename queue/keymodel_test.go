@@ -15,9 +15,9 @@ import (
 // TestKeysAndExpiryActAsTheirModel plays random histories to queues with an ordering key, exact expiry, priorities and
 // limits, as far as these go together, and to a naive model of them.
 func TestKeysAndExpiryActAsTheirModel(t *testing.T) {
-	histories := uint64(1000)
+	histories := uint64(600)
 	if testing.Short() {
-		histories = 300
+		histories = 200
 	}
 	if *seed != 0 {
 		playKeyHistory(t, *seed)

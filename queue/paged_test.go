@@ -15,9 +15,9 @@ import (
 // after its time or before its retry is due, that the counts are right when nothing has to be read, and that in the end
 // nothing was lost.
 func TestKeysAndExpiryOnDisk(t *testing.T) {
-	histories := uint64(600)
+	histories := uint64(300)
 	if testing.Short() {
-		histories = 200
+		histories = 100
 	}
 	if *seed != 0 {
 		playPagedHistory(t, *seed)
