@@ -19,14 +19,10 @@ const reserveName = "reserve"
 const openBytes = 2 << 20
 
 // DiskFullError says that there is too little space to open the store safely.
-type DiskFullError struct {
-	Dir        string
-	Free, Need int64 // bytes
-}
+type DiskFullError struct{ Free, Need int64 } // bytes
 
 func (e *DiskFullError) Error() string {
-	return fmt.Sprintf("data folder %s: the disk is full: %d bytes free, %d needed to start; nothing is lost, make room and start again",
-		e.Dir, e.Free, e.Need)
+	return fmt.Sprintf("the disk is full: %d bytes free, %d needed to start; nothing is lost: make room and start again", e.Free, e.Need)
 }
 
 // makeRoomToOpen gives up spare segments and the reserve if Badger could not be opened without. Error: *DiskFullError.
@@ -53,7 +49,7 @@ func (s *Store) makeRoomToOpen() error {
 		}
 	}
 	if free < need {
-		return &DiskFullError{Dir: s.dir, Free: free, Need: need}
+		return &DiskFullError{Free: free, Need: need}
 	}
 	return nil
 }

@@ -60,7 +60,7 @@ func (s *Store) awaitSpace(size int64) error {
 		case err == nil && free >= need:
 			return nil
 		case !s.opened:
-			return cmp.Or[error](err, &DiskFullError{Dir: s.dir, Free: free, Need: need})
+			return cmp.Or[error](err, &DiskFullError{Free: free, Need: need})
 		case !said:
 			s.options.logf("the pager stops where it is: %d bytes free, %d needed (%v)", free, need, err)
 		}

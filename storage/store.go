@@ -158,10 +158,28 @@ func (s *Store) start() {
 func (s *Store) closeFiles() error {
 	err := s.journal.close()
 	if s.db != nil {
-		err = errors.Join(err, s.db.Close())
+		err = errors.Join(err, s.closeDatabase())
 	}
 	return errors.Join(err, s.lock.release())
 }
+
+// closeDatabase closes Badger, which tries to write a memtable until it can. On a disk that has failed that is never: the
+// store lets it be, since the process is about to end and the journal has everything.
+func (s *Store) closeDatabase() error {
+	if s.Err() == nil {
+		return s.db.Close()
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- s.db.Close() }()
+	select {
+	case err := <-closed:
+		return err
+	case <-time.After(failedCloseTime):
+		return errors.New("the database could not be closed")
+	}
+}
+
+const failedCloseTime = 3 * time.Second
 
 // Enter begins a piece of work that may change logs or the table, and names the commit that all of its changes are
 // part of. It must be followed by Leave, soon: the committer waits for it. Whoever is inside waits for nothing and

@@ -10,5 +10,8 @@
 //   - traffic: many publishers and consumers at the same queues.
 //   - tokens: messages that transactions move around; each is always in one place.
 //
+// Disks also fill up and fail under a broker, without a crash of its own: it must stop taking messages, not end by a SIGBUS,
+// and never confirm what is not stored.
+//
 // "make crash" runs it at length; "go test" a few rounds. A power cut needs root and loop devices.
 package crash
