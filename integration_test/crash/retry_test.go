@@ -67,13 +67,6 @@ func TestKilledBrokerKeepsRetries(t *testing.T) {
 	}
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func startRetries(t *testing.T, dir string) (*process, *amqp091.Channel) {
 	t.Helper()
 	p, err := startProcess(small(), dir)
