@@ -34,6 +34,9 @@ const (
 	flagInternal
 )
 
+// Flags of vhosts.
+const flagTracing = 1
+
 var errDefinition = errors.New("malformed definition")
 
 // appendName appends a name behind its length.
@@ -85,6 +88,15 @@ func (b *Broker) unput(key []byte) {
 	if b.cfg.Store != nil {
 		b.cfg.Store.Delete(key)
 	}
+}
+
+// putVHost keeps what is set for a vhost. vh.mu is held.
+func (vh *VHost) putVHost() {
+	var set byte
+	if vh.Tracing() {
+		set |= flagTracing
+	}
+	vh.broker.put(definitionKey(kindVHost, vh.name), []byte{set})
 }
 
 func (vh *VHost) putExchange(x *exchange.Exchange) {

@@ -21,10 +21,11 @@ type Effects struct {
 }
 
 // deaths are what one call to a queue made it give up. Without letters it is the discards of a queue that dead-letters
-// at least once.
+// at least once, or copies of its deliveries for the trace.
 type deaths struct {
 	queue   *Queue
 	letters []queue.DeadLetter
+	traces  []queue.Trace
 }
 
 // Consumer is a queue.Consumer that wants to know when its queue is deleted.
@@ -131,7 +132,7 @@ func (q *Queue) tick(now int64, fx *Effects) {
 
 // after handles what the last call to the queue left in fx beyond wake-ups and refusals.
 func (q *Queue) after(now int64, fx *Effects) {
-	if fx.WakeAt == 0 && len(fx.DeadLetters) == 0 && !fx.Discards && !fx.Deleted {
+	if fx.WakeAt == 0 && len(fx.DeadLetters) == 0 && !fx.Discards && len(fx.Traces) == 0 && !fx.Deleted {
 		return
 	}
 	q.collect(fx)
@@ -147,12 +148,16 @@ func (q *Queue) collect(fx *Effects) {
 		q.wakeAt(at)
 	}
 	if len(fx.DeadLetters) > 0 {
-		fx.dead = append(fx.dead, deaths{q, fx.DeadLetters})
+		fx.dead = append(fx.dead, deaths{queue: q, letters: fx.DeadLetters})
 		fx.DeadLetters = nil
 	}
 	if fx.Discards {
 		fx.Discards = false
-		fx.dead = append(fx.dead, deaths{q, nil})
+		fx.dead = append(fx.dead, deaths{queue: q})
+	}
+	if len(fx.Traces) > 0 {
+		fx.dead = append(fx.dead, deaths{queue: q, traces: fx.Traces})
+		fx.Traces = nil
 	}
 	if fx.Deleted {
 		fx.Deleted = false
@@ -181,11 +186,14 @@ func (fx *Effects) publishDead(now int64) {
 	for i := 0; i < len(fx.dead); i++ {
 		d := fx.dead[i]
 		fx.dead[i] = deaths{}
-		if d.letters == nil {
-			published += d.queue.forwardDiscards(now, fx)
-		} else {
+		switch {
+		case d.letters != nil:
 			d.queue.deadLetter(now, d.letters, fx)
 			published += len(d.letters)
+		case d.traces != nil:
+			d.queue.traceDeliveries(now, d.traces, fx)
+		default:
+			published += d.queue.forwardDiscards(now, fx)
 		}
 		fx.Later = published >= maxDeaths
 	}

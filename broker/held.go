@@ -25,6 +25,9 @@ func (p *Publisher) Hold(m *Message, fx *Effects) (h Held, routed bool, err erro
 	if err != nil {
 		return Held{}, false, err
 	}
+	if p.tracing {
+		p.tracePublish(&msg, r, m.Channel)
+	}
 	for _, s := range r.shares {
 		h.queues = append(h.queues, s.queue)
 	}

@@ -36,6 +36,7 @@ func (vh *VHost) addQueue(c queue.Config, found map[uint8]*storage.Log, discards
 		return discards
 	}
 	q.Queue = queue.New(c, logs, others...)
+	q.SetTraced(vh.Tracing())
 	vh.queues.add(c.Name, q)
 	vh.fallback.Bind(exchange.Destination{Queue: q}, c.Name, nil)
 	return q

@@ -16,6 +16,7 @@ type Message struct {
 	Properties           []byte // as on the wire: flags and values
 	Body                 []byte
 	ReplyQueue           *ReplyQueue // of the channel, if it has one
+	Channel              uint16      // for the trace
 	// Mandatory: the sender wants to know if no queue gets it. Returner is who is told when that shows only later.
 	Mandatory bool
 	Returner  Returner
@@ -29,6 +30,7 @@ type Publisher struct {
 
 	// topology and users are the generations in which routes were found and permitted.
 	topology, users uint64
+	tracing         bool              // of the vhost, in that topology
 	routes          map[string]*route // by exchange and routing key
 	last            *route            // publishers seldom change both
 	shares          map[*Queue]*share
@@ -137,6 +139,9 @@ func (p *Publisher) Publish(m *Message) (routed bool, err error) {
 	routed = len(r.shares) > 0
 	if len(r.delayed) > 0 && !routed {
 		routed = p.taken(r, m)
+	}
+	if p.tracing {
+		p.tracePublish(&msg, r, m.Channel)
 	}
 	p.add(r, &msg)
 	m.Properties = msg.Properties // what is returned does not have BCC either
@@ -281,6 +286,7 @@ func (p *Publisher) route(m *queue.Message) (*route, error) {
 	if topology != p.topology || users != p.users {
 		p.forget()
 		p.topology, p.users = topology, users
+		p.tracing = p.session.vhost.Tracing()
 	}
 	if r := p.last; r != nil && bytes.Equal(r.key, m.RoutingKey) && bytes.Equal(r.name, m.Exchange) {
 		return r, nil

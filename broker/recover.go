@@ -25,7 +25,7 @@ func (b *Broker) recover() error {
 		load func(key, value []byte) error
 	}{
 		{kindOfStarts, b.recoverStarts},
-		{kindVHost, func(key, _ []byte) error { found = true; return b.recoverVHost(key) }},
+		{kindVHost, func(key, value []byte) error { found = true; return b.recoverVHost(key, value) }},
 		{kindUser, b.recoverUser},
 		{kindPermission, b.recoverPermission},
 		{kindOfExchange, b.recoverExchange},
@@ -93,12 +93,15 @@ func (b *Broker) firstBoot() error {
 	return nil
 }
 
-func (b *Broker) recoverVHost(key []byte) error {
+func (b *Broker) recoverVHost(key, value []byte) error {
 	names, err := cutNames(key, 1)
 	if err != nil {
 		return err
 	}
-	_, err = b.AddVHost(names[0])
+	vh, err := b.AddVHost(names[0])
+	if err == nil && len(value) > 0 { // older versions set nothing
+		vh.setTracing(value[0]&flagTracing != 0)
+	}
 	return err
 }
 

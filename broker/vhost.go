@@ -24,6 +24,7 @@ type VHost struct {
 	fallback *exchange.Exchange
 	// generation changes with everything that could change where a message goes or who may send it.
 	generation atomic.Uint64
+	tracing    atomic.Bool // changed with mu held
 	// histories are what exchanges of type x-recent-history keep: *history by *exchange.Exchange.
 	histories sync.Map
 	stuck     stuck

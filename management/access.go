@@ -27,6 +27,10 @@ func unauthorised(reason string) *fault {
 	return &fault{status: http.StatusUnauthorized, Name: "not_authorised", Reason: reason}
 }
 
+func badRequest(reason string) *fault {
+	return &fault{status: http.StatusBadRequest, Name: "bad_request", Reason: reason}
+}
+
 // admit checks who asks and what for, and reads the query.
 func (r *request) admit() error {
 	if r.route.access != anybody {

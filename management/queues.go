@@ -85,6 +85,9 @@ func (s *Server) listQueues(r *request) (any, error) {
 	for _, vh := range vhosts {
 		all = append(all, vh.Queues()...)
 	}
+	if bare, totals := r.query.withoutStats(); bare {
+		return pagedListOf(all, func(q *broker.Queue) any { return s.bareQueue(q, totals) }), nil
+	}
 	return pagedListOf(all, func(q *broker.Queue) any { return new(s.queueObject(q)) }), nil
 }
 
@@ -96,6 +99,9 @@ func (s *Server) getQueue(r *request) (any, error) {
 	q, ok := vh.Queue(r.name("{queue}"))
 	if !ok {
 		return nil, errNotFound
+	}
+	if bare, _ := r.query.withoutStats(); bare {
+		return s.bareQueue(q, false), nil
 	}
 	o := singleQueueObject{queueObject: s.queueObject(q), ConsumerDetails: []any{}, Incoming: []any{}, Deliveries: []any{}}
 	if c, ok := q.Owner().(broker.Connection); ok {

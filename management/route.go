@@ -18,6 +18,7 @@ type route struct {
 	access   access
 	get      func(*request) (any, error)
 	delete   func(*request) error                // nil where there is nothing to delete
+	put      func(*request) error                // nil where there is nothing to change
 	stream   func(http.ResponseWriter, *request) // answers GET in place of get, with what is no JSON
 }
 
@@ -32,10 +33,14 @@ func isVariable(segment string) bool { return strings.HasPrefix(segment, "{") }
 
 // allow lists the methods of the route, as RabbitMQ's allow header does.
 func (r *route) allow() string {
-	if r.delete != nil {
-		return "HEAD, GET, DELETE, OPTIONS"
+	methods := "HEAD, GET"
+	if r.put != nil {
+		methods += ", PUT"
 	}
-	return "HEAD, GET, OPTIONS"
+	if r.delete != nil {
+		methods += ", DELETE"
+	}
+	return methods + ", OPTIONS"
 }
 
 // split cuts the path of a request behind /api into its segments, each decoded once: %2F is part of a name. One slash
@@ -100,8 +105,14 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, to *route, path [
 	if r.Method == http.MethodOptions {
 		return
 	}
-	deletes := r.Method == http.MethodDelete && to.delete != nil
-	if !deletes && r.Method != http.MethodGet && r.Method != http.MethodHead {
+	var change func(*request) error
+	switch r.Method {
+	case http.MethodDelete:
+		change = to.delete
+	case http.MethodPut:
+		change = to.put
+	}
+	if change == nil && r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.WriteHeader(http.StatusMethodNotAllowed)
 		return
 	}
@@ -115,8 +126,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, to *route, path [
 	if to.access != anybody {
 		w.Header().Set("Vary", "accept, accept-encoding, origin")
 	}
-	if deletes {
-		if err := to.delete(req); err != nil {
+	if change != nil {
+		if err := change(req); err != nil {
 			s.refuse(w, r, err)
 			return
 		}

@@ -16,9 +16,11 @@ func (s *Server) table() []route {
 		{pattern: "/warren/backup", access: administrators, stream: s.sendBackup},
 
 		{pattern: "/vhosts", access: managers, get: s.listVHosts},
-		{pattern: "/vhosts/{vhost}", access: administrators, get: s.getVHost},
+		{pattern: "/vhosts/{vhost}", access: administrators, get: s.getVHost, put: s.putVHost},
 		{pattern: "/vhosts/{vhost}/connections", access: members, get: s.listConnectionsOfVHost},
 		{pattern: "/vhosts/{vhost}/channels", access: members, get: s.listChannelsOfVHost},
+
+		{pattern: "/aliveness-test/{vhost}", access: members, get: s.aliveness},
 
 		{pattern: "/connections", access: managers, get: s.listConnections},
 		{pattern: "/connections/{connection}", access: managers, get: s.getConnection, delete: s.deleteConnection},

@@ -65,6 +65,7 @@ func (s *Server) vhostObject(vh *broker.VHost, t *tally) vhostObject {
 	o := vhostObject{
 		Name: vh.Name(), Description: description, Tags: []string{},
 		DefaultQueueType: "undefined",
+		Tracing:          vh.Tracing(),
 		Metadata:         vhostMetadata{Description: description, Tags: []string{}},
 		ClusterState:     map[string]string{s.broker.NodeName(): "running"},
 		MessageStats:     messageStatsOf(&t.messages, r),

@@ -91,6 +91,9 @@ func (q *Queue) deliverHeadLocked(now int64, d *Delivery, run *outboxRun, fx *Ef
 			q.mu.rings.park(s)
 			continue
 		}
+		if q.mu.traced {
+			fx.trace(d, s.consumer)
+		}
 		top.head = s.next
 		if !s.touched {
 			fx.touch(s)
@@ -269,6 +272,9 @@ func (q *Queue) Get(c Consumer, noAck bool, now int64, fx *Effects) (ok bool, wa
 	c.Acquire()
 	c.Deliver(d)
 	c.Release()
+	if q.mu.traced {
+		fx.trace(d, c)
+	}
 	fx.Wake = append(fx.Wake, c)
 	if noAck {
 		q.mu.counters.GetNoAck++

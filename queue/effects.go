@@ -29,6 +29,9 @@ type Effects struct {
 	// that are the death of others would else multiply within one call.
 	Later bool
 
+	// Traces are copies of what was delivered, while the queue is traced.
+	Traces []Trace
+
 	// Durable is the strictest promise that is due for what was appended, with the next commit.
 	Durable Durability
 
@@ -54,7 +57,7 @@ func (fx *Effects) Reset() {
 	clear(fx.Cancelled)
 	clear(fx.DeadLetters)
 	fx.Wake, fx.Cancelled, fx.Refused = fx.Wake[:0], fx.Cancelled[:0], fx.Refused[:0]
-	fx.DeadLetters = fx.DeadLetters[:0]
+	fx.DeadLetters, fx.Traces = fx.DeadLetters[:0], nil
 	fx.Deleted, fx.Discards, fx.Later, fx.Burying = false, false, false, false
 	fx.Durable, fx.WakeAt = NotDurable, 0
 }

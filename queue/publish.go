@@ -130,6 +130,9 @@ func (q *Queue) deliverNewLocked(now int64, d *Delivery, run *outboxRun, fx *Eff
 			q.mu.rings.park(s)
 			continue
 		}
+		if q.mu.traced {
+			fx.trace(d, s.consumer)
+		}
 		top.head = s.next
 		if s.rated {
 			q.tookLocked(s)

@@ -58,6 +58,7 @@ type Queue struct {
 	mu struct {
 		sync.Mutex
 		closed bool // deleted: nothing is taken or given any more
+		traced bool // deliveries are reported in Effects.Traces
 
 		lanes        lanes
 		ready        int   // records ready in all lanes

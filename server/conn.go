@@ -273,11 +273,13 @@ func (c *conn) keepPartial() {
 
 // settle hands the gathered publishes and acknowledgements to the queues and confirms.
 func (c *conn) settle() {
-	if len(c.pubs) == 0 && len(c.settling) == 0 {
+	// A transaction is traced before its commit, so that there may be messages without a channel to confirm them to.
+	publishes := len(c.pubs) > 0 || c.pub != nil && c.pub.Pending() > 0
+	if !publishes && len(c.settling) == 0 {
 		return
 	}
 	entered := c.enter()
-	if len(c.pubs) > 0 {
+	if publishes {
 		c.settlePublishes()
 	}
 	if len(c.settling) > 0 {

@@ -37,7 +37,7 @@ func (ch *channel) contentComplete(body []byte) error {
 	}
 	m := broker.Message{
 		Exchange: ct.publish.Exchange, RoutingKey: ct.publish.RoutingKey, Properties: ct.props, Body: body,
-		ReplyQueue: ch.replyQueue, Mandatory: ct.publish.Mandatory, Returner: ch,
+		ReplyQueue: ch.replyQueue, Channel: ch.number, Mandatory: ct.publish.Mandatory, Returner: ch,
 	}
 	if c.pub == nil { // so that a connection that never publishes has none
 		c.pub = c.session.NewPublisher()
