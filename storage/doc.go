@@ -17,6 +17,9 @@
 // confirmed when Store.Durable has reached it. A record that is gone within its group is never written. Most records
 // are gone before the pager looks; those that stay move to Badger in chunks, so memory does not grow with a backlog.
 //
+// A record may have a note, a count and a time, that its owner changes while it lives. Notes are kept beside the records,
+// in blocks: those that have none cost nothing.
+//
 // After a sync the committer applies the group to the durable side (durableState), by the methods with which recovery
 // replays the journal; the pager works from the durable side alone. So nothing reaches Badger before the commit that
 // caused it is on disk.
