@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/warren-mq/warren/amqp"
 	"github.com/warren-mq/warren/queue"
 )
 
@@ -53,7 +54,11 @@ func benchMessages(size int) ([]queue.Message, []int32) {
 }
 
 func benchQueue(b testing.TB, sinks ...*sink) (*queue.Queue, []*queue.Subscription) {
-	q := queue.New(queue.Config{Name: "q", VHost: "/"}, newMemoryLog)
+	return benchQueueOf(b, nil, sinks...)
+}
+
+func benchQueueOf(b testing.TB, args amqp.Table, sinks ...*sink) (*queue.Queue, []*queue.Subscription) {
+	q := queue.New(queue.Config{Name: "q", VHost: "/", Arguments: args}, newMemoryLog)
 	fx := new(queue.Effects)
 	var subs []*queue.Subscription
 	for i, s := range sinks {

@@ -259,3 +259,11 @@ func RetryDelay(args amqp.Table, seq uint64, count int64) int64 {
 	r, _ := retryOf(args)
 	return r.delay(seq, count, true)
 }
+
+// ExpiryEntries is how many times of expiry a queue with exact expiry remembers.
+func (q *Queue) ExpiryEntries() int {
+	return len(q.mu.exact.blocks.entries) + len(q.mu.exact.back.entries)
+}
+
+// KnownKeys is how many keys a queue with an ordering key knows, and how many messages it has passed.
+func (q *Queue) KnownKeys() (keys, passed int) { return len(q.mu.keys.known), q.mu.keys.passed }
