@@ -22,7 +22,7 @@ func TestExactExpiryRemembersBlocksAndNotMessages(t *testing.T) {
 		q.Publish(0, msgs, idx, fx)
 		fx.Reset()
 	}
-	if n := q.ExpiryEntries(); n > count/128+1 {
+	if n := q.ExpiryEntries(); n > count/64+1 {
 		t.Errorf("%d times are remembered for %d messages", n, count)
 	}
 	for range 10 {

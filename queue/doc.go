@@ -30,7 +30,7 @@
 // Messages that expire, that are too many or that were given back too often are dropped at the head, and reported as
 // [DeadLetter] if the queue has an exchange for them. A queue with something that will expire asks for a [Queue.Tick] at
 // that time; only the head counts (RabbitMQ 3.10.8 behaviour), unless exact expiry was asked for: then the queue keeps the
-// earliest time of each 128 messages in succession, and looks at these when it comes. What has to be read from disk first
+// earliest time of each 64 messages in succession, and looks at these when it comes. What has to be read from disk first
 // waits for [Queue.Ready].
 //
 // # Who gets it
