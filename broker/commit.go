@@ -33,19 +33,23 @@ func (b *Broker) Outstanding() storage.Commit { return b.cfg.Store.Outstanding()
 func (b *Broker) Durable() bool { return b.cfg.Store != nil }
 
 // CommitWaiter is told when what it waits for is on disk, or with the operating system. It must be quick: the committer
-// waits for it.
+// waits for it. alone says that few others are told too, so that there is the time for a system call.
 type CommitWaiter interface {
-	Durable(storage.Commit)
-	Written(storage.Commit)
+	Durable(commit storage.Commit, alone bool)
+	Written(commit storage.Commit, alone bool)
 }
+
+// aloneWaiters is how many are few.
+const aloneWaiters = 2
 
 // commits are those who wait for a commit. They register between Enter and Leave, so the list is in order.
 //
 // There are two of them: for those who wait until it is durable, and until it is written.
 type commits struct {
-	tell    func(CommitWaiter, storage.Commit)
+	tell    func(CommitWaiter, storage.Commit, bool)
 	mu      sync.Mutex
 	waiting []commitWait // guarded by mu
+	due     []commitWait // memory; guarded by mu
 }
 
 type commitWait struct {
@@ -56,7 +60,7 @@ type commitWait struct {
 // AwaitCommit has w told when a commit is durable. It is called between Enter and Leave, on a broker with a store.
 func (b *Broker) AwaitCommit(commit storage.Commit, w CommitWaiter) {
 	if durable := b.cfg.Store.Durable(); durable >= commit {
-		w.Durable(durable) // and not only when those are due who wait for later ones
+		w.Durable(durable, false) // and not only when those are due who wait for later ones
 		return
 	}
 	b.commits.mu.Lock()
@@ -71,7 +75,7 @@ func (b *Broker) AwaitCommit(commit storage.Commit, w CommitWaiter) {
 // AwaitWritten has w told when the operating system has a commit, as AwaitCommit does for the disk.
 func (b *Broker) AwaitWritten(commit storage.Commit, w CommitWaiter) {
 	if written := b.cfg.Store.Written(); written >= commit {
-		w.Written(written)
+		w.Written(written, false)
 		return
 	}
 	b.writes.mu.Lock()
@@ -90,21 +94,26 @@ func (c *commits) reached(commit storage.Commit) {
 	for n < len(c.waiting) && c.waiting[n].commit <= commit {
 		n++
 	}
-	due := append([]commitWait(nil), c.waiting[:n]...)
+	due := append(c.due[:0], c.waiting[:n]...)
+	c.due = nil // somebody else's, if two are here at once
 	rest := copy(c.waiting, c.waiting[n:])
 	clear(c.waiting[rest:])
 	c.waiting = c.waiting[:rest]
 	c.mu.Unlock()
 	for _, w := range due {
-		c.tell(w.waiter, commit)
+		c.tell(w.waiter, commit, n <= aloneWaiters)
 	}
+	clear(due)
+	c.mu.Lock()
+	c.due = due
+	c.mu.Unlock()
 }
 
 // commitSignal is a waiter that only tells that it happened.
 type commitSignal chan struct{}
 
-func (s commitSignal) Durable(storage.Commit) { close(s) }
-func (s commitSignal) Written(storage.Commit) {} // it never waits for that
+func (s commitSignal) Durable(storage.Commit, bool) { close(s) }
+func (s commitSignal) Written(storage.Commit, bool) {} // it never waits for that
 
 // ErrStopped is what a wait returns that was given up.
 var ErrStopped = errors.New("the wait was given up")

@@ -37,14 +37,14 @@ func (w *commitWait) reached(written, durable storage.Commit) bool {
 }
 
 // Durable is called by the store when a commit is on disk.
-func (ch *channel) Durable(commit storage.Commit) { ch.committed(commit, commit) }
+func (ch *channel) Durable(commit storage.Commit, alone bool) { ch.committed(commit, commit, alone) }
 
 // Written is called by the store when the operating system has a commit.
-func (ch *channel) Written(commit storage.Commit) { ch.committed(commit, 0) }
+func (ch *channel) Written(commit storage.Commit, alone bool) { ch.committed(commit, 0, alone) }
 
 // committed tells the client what is due, in order: what stands behind something that still waits is not told, whatever
-// it waits for itself.
-func (ch *channel) committed(written, durable storage.Commit) {
+// it waits for itself. With alone it may write itself.
+func (ch *channel) committed(written, durable storage.Commit, alone bool) {
 	out := ch.conn.out
 	out.lock()
 	ch.written, ch.durable = max(ch.written, written), max(ch.durable, durable)
@@ -78,5 +78,9 @@ func (ch *channel) committed(written, durable storage.Commit) {
 		out.frames++
 	}
 	out.unlock()
-	out.wake()
+	if alone {
+		out.pushLittle()
+	} else {
+		out.wake()
+	}
 }

@@ -62,6 +62,38 @@ func (o *outbox) push(b *brake) {
 	o.mu.Unlock()
 }
 
+// littleBytes is what can be written without being missed elsewhere.
+const littleBytes = 4 << 10
+
+// pushLittle is wake for the committer, when it has few to tell: it writes some confirms itself, which is the shortest way
+// for a client that waits for each. It leaves all that may take longer to a writer.
+func (o *outbox) pushLittle() {
+	o.mu.Lock()
+	if o.writeNow == nil || o.writing || o.closed || len(o.buf) == 0 || len(o.buf) > littleBytes || len(o.parked) > 0 {
+		o.mu.Unlock()
+		o.wake()
+		return
+	}
+	o.writing = true
+	out, owner := o.next()
+	done, err := o.writeNow(out)
+	o.sent.Add(uint64(done))
+	if done < len(out) {
+		o.left = unwritten{out, owner, done, err}
+		go o.run() // ends when nothing is left to write; close waits for it
+		return
+	}
+	recycle(owner, out)
+	o.mu.Lock()
+	if len(o.buf) > 0 {
+		o.mu.Unlock()
+		go o.run() // likewise
+		return
+	}
+	o.endWriting()
+	o.mu.Unlock()
+}
+
 // finish writes what a push has left.
 func (o *outbox) finish() {
 	left := o.left

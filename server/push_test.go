@@ -56,7 +56,10 @@ func TestPushedBytesKeepTheirOrder(t *testing.T) {
 		}
 		want = append(want, piece...)
 		o.appendBytes(piece)
-		if r.IntN(3) > 0 {
+		switch r.IntN(4) {
+		case 0:
+			o.pushLittle()
+		case 1, 2:
 			b.used = false
 			o.push(&b)
 		}
@@ -67,6 +70,29 @@ func TestPushedBytesKeepTheirOrder(t *testing.T) {
 	}
 	if n := o.sent.Load(); n != uint64(len(want)) {
 		t.Errorf("%d bytes are counted, want %d", n, len(want))
+	}
+}
+
+// TestTheCommitterWritesOnlyWhatIsLittle: confirms go out before it goes on, all else is a writer's.
+func TestTheCommitterWritesOnlyWhatIsLittle(t *testing.T) {
+	s := &stubbornSocket{let: make(chan struct{}), atOnce: func(n int) int { return n }}
+	o := s.outbox()
+	o.appendBytes(make([]byte, littleBytes))
+	o.pushLittle()
+	if len(s.taken) != littleBytes {
+		t.Errorf("%d bytes were written", len(s.taken))
+	}
+	o.appendBytes(make([]byte, littleBytes+1))
+	o.pushLittle()
+	o.mu.Lock()
+	if !o.writing {
+		t.Error("nobody writes what is more")
+	}
+	o.mu.Unlock()
+	close(s.let)
+	o.flush()
+	if want := 2*littleBytes + 1; len(s.taken) != want {
+		t.Errorf("%d bytes came, want %d", len(s.taken), want)
 	}
 }
 
