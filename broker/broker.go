@@ -62,6 +62,7 @@ type Broker struct {
 	writes      commits // with the operating system
 	ended       ended
 	timers      timers
+	windows     windows
 	replies     sync.Map // *ReplyQueue by name
 	returners   returners
 	starts      uint64 // how often the broker was started with its store, this time included
@@ -115,7 +116,10 @@ func New(cfg Config) (*Broker, error) {
 
 // Close ends what the broker does of its own accord, with time. The front doors are shut down before, and the store is
 // closed after.
-func (b *Broker) Close() { b.timers.close() }
+func (b *Broker) Close() {
+	b.timers.close()
+	b.windows.close()
+}
 
 // DefaultNodeName is rabbit@ and the host's short name, as RabbitMQ calls its node.
 func DefaultNodeName() string { return "rabbit@" + hostName() }

@@ -22,7 +22,8 @@ func (q *Queue) deadLetter(now int64, letters []queue.DeadLetter, fx *Effects) {
 		}
 		return
 	}
-	router := &exchange.Router{Now: vh.broker.nowMillis, Lookup: vh.lookupExchange}
+	gate := letterGate{vhost: vh, now: now}
+	router := &exchange.Router{Now: vh.broker.nowMillis, Lookup: vh.lookupExchange, Duplicate: gate.duplicate}
 	key, fixed := q.DeadLetterRoutingKey()
 	for i := range letters {
 		count.Add(q.Type(), AtMostOnce, letters[i].Reason, 1)
@@ -35,7 +36,8 @@ func (q *Queue) deadLetter(now int64, letters []queue.DeadLetter, fx *Effects) {
 			vh.broker.cfg.Logger.Error().Err(err).Str("queue", q.Name()).Msg("a dead message cannot be read and is dropped")
 			continue
 		}
-		d.publish(vh, x, router, now, fx)
+		taken := d.publish(vh, x, router, now, fx)
+		gate.land(taken, letters[i].Message.Persistent)
 	}
 }
 
@@ -125,12 +127,13 @@ func textOf(row amqp.Table, name string) any {
 	return nil
 }
 
-// publish routes the message and gives it to the queues that it does not go round in circles through.
-func (d *death) publish(vh *VHost, x *exchange.Exchange, router *exchange.Router, now int64, fx *Effects) {
+// publish routes the message and gives it to the queues that it does not go round in circles through. It reports whether
+// any has taken it.
+func (d *death) publish(vh *VHost, x *exchange.Exchange, router *exchange.Router, now int64, fx *Effects) (taken bool) {
 	out, targets := d.route(vh, x, router, fx)
 	by, _ := router.Delayed()
 	for _, x := range by {
-		vh.holdBack(x, router, out, now, fx)
+		taken = vh.holdBack(x, router, out, now, fx) || taken
 	}
 	for _, to := range targets {
 		target := to.(*Queue)
@@ -138,8 +141,9 @@ func (d *death) publish(vh *VHost, x *exchange.Exchange, router *exchange.Router
 			d.warnCircle(vh, target)
 			continue
 		}
-		give(target, out, now, fx) // a dead letter that is refused is lost, as it is by RabbitMQ
+		taken = give(target, out, now, fx) || taken // a dead letter that is refused is lost, as it is by RabbitMQ
 	}
+	return taken
 }
 
 func (d *death) warnCircle(vh *VHost, target *Queue) {
@@ -150,7 +154,7 @@ func (d *death) warnCircle(vh *VHost, target *Queue) {
 // give publishes a message to a queue on the broker's own account, and reports whether the queue has taken it.
 func give(target *Queue, m *queue.Message, now int64, fx *Effects) (taken bool) {
 	msgs := [1]queue.Message{*m}
-	target.Queue.Publish(now, msgs[:], only, &fx.Effects)
+	target.take(now, msgs[:], only, fx)
 	taken = len(fx.Refused) == 0
 	fx.Refused = fx.Refused[:0]
 	target.collect(fx)

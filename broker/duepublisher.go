@@ -55,7 +55,9 @@ func (p *Publisher) publishDue(x *exchange.Exchange, msg *queue.Message) (routed
 		r = p.routeByContent(r, msg)
 	}
 	p.place(r, msg)
-	x.PublishOut.Add(uint64(len(r.shares)))
+	if !r.gated {
+		x.PublishOut.Add(uint64(len(r.shares)))
+	}
 	return len(r.shares) > 0
 }
 

@@ -73,8 +73,17 @@ func (fx *Effects) AwaitBurials(stop <-chan struct{}) {
 
 // Publish appends the messages of msgs that idx names. now is unix time in milliseconds.
 func (q *Queue) Publish(now int64, msgs []queue.Message, idx []int32, fx *Effects) {
-	q.Queue.Publish(now, msgs, idx, &fx.Effects)
+	q.take(now, msgs, idx, fx)
 	q.after(now, fx)
+}
+
+// take is Publish without what concerns others.
+func (q *Queue) take(now int64, msgs []queue.Message, idx []int32, fx *Effects) {
+	if q.dedup != nil {
+		q.dedup.publish(q, now, msgs, idx, fx)
+		return
+	}
+	q.Queue.Publish(now, msgs, idx, &fx.Effects)
 }
 
 // Settle applies acknowledgements.

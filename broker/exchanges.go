@@ -37,6 +37,7 @@ func (s *Session) DeclareExchange(c exchange.Config) error {
 	vh.delay(x)
 	vh.exchanges.add(c.Name, x)
 	vh.putExchange(x)
+	vh.deduplicateExchange(x, false)
 	s.changed(x.Durable())
 	vh.changed()
 	return nil
@@ -107,6 +108,10 @@ func (vh *VHost) removeExchange(x *exchange.Exchange) {
 	vh.exchanges.remove(x.Name())
 	vh.histories.Delete(x)
 	vh.undelay(x)
+	if d := vh.windowOfExchange(x); d != nil {
+		vh.deduplications.Delete(x)
+		vh.forget(kindExchange, x.Name(), d)
+	}
 	vh.unputExchange(x)
 	for b := range x.Bindings() {
 		vh.unputBinding(b)

@@ -21,7 +21,9 @@ func (p *Publisher) Hold(m *Message, fx *Effects) (h Held, routed bool, err erro
 		return Held{}, false, TooLarge(uint64(len(m.Body)), limit)
 	}
 	msg := queue.Message{Exchange: m.Exchange, RoutingKey: m.RoutingKey, Properties: m.Properties, Body: m.Body}
+	blocked := len(p.gate.blocked)
 	r, err := p.prepare(&msg, m.ReplyQueue)
+	p.gate.blocked = p.gate.blocked[:blocked] // it has no place in the batch yet
 	if err != nil {
 		return Held{}, false, err
 	}
@@ -34,7 +36,9 @@ func (p *Publisher) Hold(m *Message, fx *Effects) (h Held, routed bool, err erro
 	h.Message = ownMessage(&msg)
 	routed = len(r.shares) > 0 || len(r.delayed) > 0 && p.taken(r, m)
 	// A delay begins with the commit, before which nothing has happened.
-	h.exchange = &route{exchange: r.exchange, delayed: slices.Clone(r.delayed), delay: r.delay, origin: r.origin}
+	h.exchange = &route{
+		exchange: r.exchange, delayed: slices.Clone(r.delayed), delay: r.delay, origin: r.origin, gated: r.gated,
+	}
 	for _, to := range r.replies { // replies do not wait for the commit (3.10.8)
 		to.deliver(&h.Message, fx)
 	}

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/warren-mq/warren/dedup"
 	"github.com/warren-mq/warren/exchange"
 	"github.com/warren-mq/warren/queue"
 	"github.com/warren-mq/warren/storage"
@@ -37,6 +38,9 @@ func (vh *VHost) addQueue(c queue.Config, found map[uint8]*storage.Log, discards
 	}
 	q.Queue = queue.New(c, logs, others...)
 	q.SetTraced(vh.Tracing())
+	if o, ok := dedup.Parse(c.Arguments); ok {
+		q.dedup = vh.deduplicate(kindQueue, c.Name, o, c.Durable, found != nil)
+	}
 	vh.queues.add(c.Name, q)
 	vh.fallback.Bind(exchange.Destination{Queue: q}, c.Name, nil)
 	return q

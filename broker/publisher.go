@@ -2,6 +2,7 @@ package broker
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 
 	"github.com/warren-mq/warren/amqp"
@@ -48,7 +49,8 @@ type Publisher struct {
 	reply string          // name of its channel's reply queue, or empty
 	plain plainProperties
 	found []exchange.Queue
-	loose route    // what routeByContent returns
+	loose route // what routeByContent returns
+	gate  gate
 	extra [][]byte // routing keys from the headers CC and BCC
 
 	origins map[Returner]uint64
@@ -87,8 +89,9 @@ type route struct {
 	// byContent: not exchange and key alone decide, so that shares are found for each message anew.
 	byContent bool
 	// of is the known route that counts for this one, which is for a single message.
-	of  *route
-	due bool // of messages that were held back
+	of    *route
+	due   bool // of messages that were held back
+	gated bool // Settle decides where the message goes
 
 	// Those that hold the message back, and whether they will say if it is routed.
 	delayed  []*delays
@@ -120,7 +123,7 @@ func (s *Session) NewPublisher() *Publisher {
 		routes:  make(map[string]*route),
 		shares:  make(map[*Queue]*share),
 	}
-	p.router.Now, p.router.Lookup = s.broker.nowMillis, s.vhost.lookupExchange
+	p.router.Now, p.router.Lookup, p.router.Duplicate = s.broker.nowMillis, s.vhost.lookupExchange, p.duplicate
 	return p
 }
 
@@ -201,7 +204,9 @@ func (p *Publisher) add(r *route, msg *queue.Message) {
 		p.counted = append(p.counted, counts)
 	}
 	counts.count++
-	counts.copies += uint64(len(r.shares))
+	if !r.gated {
+		counts.copies += uint64(len(r.shares))
+	}
 	p.place(r, msg)
 }
 
@@ -212,10 +217,19 @@ func (p *Publisher) place(r *route, msg *queue.Message) {
 	}
 	at := int32(len(p.msgs))
 	p.msgs = append(p.msgs, *msg)
-	p.msgs[at].Several = len(r.shares) > 1
 	for _, to := range r.replies {
 		p.replies = append(p.replies, reply{to, at})
 	}
+	if r.gated {
+		p.gate.held = append(p.gate.held, gatedMessage{index: at, route: cmp.Or(r.of, r), exchange: r.exchange, due: r.due, origin: r.origin})
+		return
+	}
+	p.enlist(r, at)
+}
+
+// enlist adds a message of the batch to the shares of its queues, and to what is held back.
+func (p *Publisher) enlist(r *route, at int32) {
+	p.msgs[at].Several = len(r.shares) > 1
 	for _, by := range r.delayed {
 		p.delayed = append(p.delayed, delayedMessage{by, r.delay, r.origin, at})
 		r.origin = 0 // one answer is enough
@@ -235,6 +249,9 @@ func (p *Publisher) Pending() int { return len(p.msgs) }
 // refused, as their places in the batch, in order; the slice is valid until the next call.
 func (p *Publisher) Settle(now int64, fx *Effects) (refused []int32) {
 	p.refused = p.refused[:0]
+	if len(p.gate.held) > 0 {
+		p.passGate(fx)
+	}
 	for i, s := range p.touched {
 		s.queue.Publish(now, p.msgs, s.idx, fx)
 		if len(fx.Refused) > 0 {
@@ -260,9 +277,13 @@ func (p *Publisher) Settle(now int64, fx *Effects) (refused []int32) {
 		p.counted[i] = nil
 	}
 	p.counted = p.counted[:0]
+	slices.Sort(p.refused)
+	if len(p.gate.held)+len(p.gate.touched) > 0 {
+		p.land()
+		slices.Sort(p.refused)
+	}
 	clear(p.msgs)
 	p.msgs = p.msgs[:0]
-	slices.Sort(p.refused)
 	return slices.Compact(p.refused)
 }
 
@@ -337,8 +358,14 @@ func (p *Publisher) newRoute(m *queue.Message) (*route, error) {
 func (p *Publisher) routeByContent(known *route, msg *queue.Message) *route {
 	r := &p.loose
 	*r = route{exchange: known.exchange, shares: r.shares[:0], delayed: r.delayed[:0], of: known, due: known.due}
+	p.gate.met = false
+	blocked := len(p.gate.blocked)
 	p.resolve(r, &exchange.Message{RoutingKey: msg.RoutingKey, ExtraKeys: p.extra, Properties: &p.props, Due: known.due})
 	p.extra = p.extra[:0]
+	if r.gated = p.gate.met && len(r.shares)+len(r.delayed) > 0; r.gated {
+		return r
+	}
+	p.gate.blocked = p.gate.blocked[:blocked]
 	for _, x := range p.router.Kept() {
 		p.session.vhost.keep(x, msg)
 	}

@@ -19,6 +19,8 @@ type Queue struct {
 	appointment appointment
 	// reading is held while records that were read are dealt with, dead letters included.
 	reading sync.Mutex
+	// dedup watches what comes, if the queue has x-dedup-window; else nil.
+	dedup *deduplication
 }
 
 // alarm is where the timers keep when to wake the queue.
@@ -210,6 +212,7 @@ func (vh *VHost) removeQueue(q *Queue) {
 	vh.queues.remove(q.Name())
 	vh.unputQueue(q)
 	vh.stuck.note(q, false)
+	vh.forget(kindQueue, q.Name(), q.dedup)
 	to := exchange.Destination{Queue: q}
 	vh.fallback.Unbind(to, q.Name(), nil)
 	vh.removeDestination(to)

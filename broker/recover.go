@@ -38,18 +38,12 @@ func (b *Broker) recover() error {
 			}
 			b.forgetConfiguredUsers()
 		}
-		err := st.Table([]byte{step.kind}, func(key, value []byte) error {
-			if len(value) < 1 || value[0] != definitionVersion {
-				return fmt.Errorf("definition %q has a format that this version does not know", key)
-			}
-			if err := step.load(key, value[1:]); err != nil {
-				return fmt.Errorf("recover definition %q: %w", key, err)
-			}
-			return nil
-		})
-		if err != nil {
+		if err := b.eachDefinition(step.kind, step.load); err != nil {
 			return err
 		}
+	}
+	if err := b.recoverWindows(); err != nil {
+		return err
 	}
 	b.Enter()
 	defer b.Leave()
@@ -69,6 +63,19 @@ func (b *Broker) recover() error {
 		}
 	}
 	return nil
+}
+
+// eachDefinition calls load with the entries of one kind and their values behind the version.
+func (b *Broker) eachDefinition(kind byte, load func(key, value []byte) error) error {
+	return b.cfg.Store.Table([]byte{kind}, func(key, value []byte) error {
+		if len(value) < 1 || value[0] != definitionVersion {
+			return fmt.Errorf("definition %q has a format that this version does not know", key)
+		}
+		if err := load(key, value[1:]); err != nil {
+			return fmt.Errorf("recover definition %q: %w", key, err)
+		}
+		return nil
+	})
 }
 
 // firstBoot fills an empty store.
@@ -124,6 +131,7 @@ func (b *Broker) recoverExchange(key, value []byte) error {
 	}
 	vh.delay(x)
 	vh.exchanges.add(c.Name, x)
+	vh.deduplicateExchange(x, true)
 	return nil
 }
 

@@ -30,6 +30,8 @@ type VHost struct {
 	stuck     stuck
 	// delays are what exchanges hold back: *delays by *exchange.Exchange.
 	delays sync.Map
+	// deduplications are the windows of exchanges: *deduplication by *exchange.Exchange.
+	deduplications sync.Map
 
 	mu sync.Mutex
 	// sources counts, for each destination, its bindings by source exchange, so that a deleted queue need not be

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/warren-mq/warren/amqp"
+	"github.com/warren-mq/warren/dedup"
 )
 
 // alternateArgument names the exchange that gets what this one cannot route (RabbitMQ: Alternate Exchanges).
@@ -43,6 +44,7 @@ type Exchange struct {
 	config    Config
 	vhost     string
 	alternate string
+	dedup     *Deduplication // nil if it does not
 	kind      *kind
 	holding   holding
 	routes    routes
@@ -73,6 +75,9 @@ func New(vhost string, c Config) (*Exchange, error) {
 	if x.kind, x.holding, err = resolve(vhost, c); err != nil {
 		return nil, err
 	}
+	if x.dedup, err = deduplicationOf(vhost, c); err != nil {
+		return nil, err
+	}
 	if x.routes, err = x.kind.new(vhost, c); err != nil {
 		return nil, err
 	}
@@ -96,7 +101,9 @@ func (x *Exchange) AlternateExchange() string { return x.alternate }
 
 // Cacheable reports whether this exchange alone chooses destinations by routing key only. For what a whole route
 // depends on, alternates and bound exchanges included, ask Router.Cacheable after it.
-func (x *Exchange) Cacheable() bool { return x.kind.cacheable && x.holding == holdsNothing }
+func (x *Exchange) Cacheable() bool {
+	return x.kind.cacheable && x.holding == holdsNothing && x.dedup == nil
+}
 
 // Equivalent checks that a declaration asks for what exists; the first difference in RabbitMQ's order is a 406.
 // Of the arguments alternate-exchange is compared (RabbitMQ 3.10.8), and Warren's own.
@@ -111,10 +118,12 @@ func (x *Exchange) Equivalent(c Config) error {
 	case c.Internal != current.Internal:
 		return x.inequivalent("internal", quoted(c.Internal), quoted(current.Internal))
 	}
-	if err := x.equivalentArgument(c.Arguments, alternateArgument); err != nil {
-		return err
+	for _, name := range [...]string{alternateArgument, delayedArgument, dedup.ArgWindow, dedup.ArgHeader} {
+		if err := x.equivalentArgument(c.Arguments, name); err != nil {
+			return err
+		}
 	}
-	return x.equivalentArgument(c.Arguments, delayedArgument)
+	return nil
 }
 
 // equivalentArgument compares one argument. Two present values are shown bare, a value against none with its type.

@@ -34,7 +34,7 @@ func TestNewRefuses(t *testing.T) {
 
 func TestTypes(t *testing.T) {
 	if got := strings.Join(exchange.Types(), " "); got != "direct fanout headers topic "+
-		"x-consistent-hash x-delayed-message x-local-random x-modulus-hash x-random x-recent-history" {
+		"x-consistent-hash x-delayed-message x-local-random x-message-deduplication x-modulus-hash x-random x-recent-history" {
 		t.Error(got)
 	}
 	for _, name := range exchange.Types() {

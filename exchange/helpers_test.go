@@ -24,6 +24,9 @@ func toExchange(x *exchange.Exchange) exchange.Destination { return exchange.Des
 func declare(t testing.TB, name, typ string, options ...func(*exchange.Config)) *exchange.Exchange {
 	t.Helper()
 	c := exchange.Config{Name: name, Type: typ, Durable: true}
+	if typ == "x-message-deduplication" {
+		c.Arguments = amqp.Table{{Name: "x-cache-size", Value: int32(10)}}
+	}
 	for _, o := range options {
 		o(&c)
 	}

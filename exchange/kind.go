@@ -23,7 +23,7 @@ type kind struct {
 
 // kinds are the exchange types that clients can ask for.
 var kinds = kindsByName(direct, fanout, topic, headers,
-	consistentHash, modulusHash, random, localRandom, recentHistory, &kind{name: delayedMessage})
+	consistentHash, modulusHash, random, localRandom, recentHistory, messageDeduplication, &kind{name: delayedMessage})
 
 func kindsByName(list ...*kind) map[string]*kind {
 	byName := make(map[string]*kind, len(list))

@@ -21,6 +21,10 @@ type Router struct {
 	// are not if it is nil.
 	Now func() int64
 
+	// Duplicate says whether an exchange that deduplicates is to pass m on no more, and remembers m if it is. It is called
+	// by Route, once for each such exchange on the way. Without it nothing is a duplicate.
+	Duplicate func(x *Exchange, m *Message) bool
+
 	queues []Queue
 	base   int  // queues[base:] is this message's set
 	found  bool // the exchange at hand has yielded a destination, if only one seen before
@@ -95,10 +99,23 @@ func (r *Router) hold(x *Exchange, m *Message) bool {
 	return ok
 }
 
+// duplicate reports whether x is not to pass m on. It was asked before it held m back.
+func (r *Router) duplicate(x *Exchange, m *Message) bool {
+	if x.dedup == nil || r.Duplicate == nil || m.Due && x.holding != holdsNothing {
+		return false
+	}
+	return r.Duplicate(x, m)
+}
+
 func (r *Router) visit(x *Exchange, m *Message) {
 	r.found, r.at = false, x
-	r.cacheable = r.cacheable && x.kind.cacheable
-	if x.holding == holdsNothing || m.Due || !r.hold(x, m) {
+	r.cacheable = r.cacheable && x.kind.cacheable && x.dedup == nil
+	switch {
+	case r.duplicate(x, m):
+		if !x.dedup.Plugin {
+			return // it was routed before, so no alternate gets it
+		}
+	case x.holding == holdsNothing || m.Due || !r.hold(x, m):
 		x.routes.route(r, m)
 	}
 	if r.found || x.alternate == "" || r.Lookup == nil {

@@ -3,6 +3,7 @@ package management
 import (
 	"cmp"
 
+	"github.com/warren-mq/warren/broker"
 	"github.com/warren-mq/warren/exchange"
 )
 
@@ -16,7 +17,9 @@ type exchangeObject struct {
 	Internal               bool           `json:"internal"`
 	Arguments              table          `json:"arguments"`
 	UserWhoPerformedAction string         `json:"user_who_performed_action"`
-	MessagesDelayed        *int           `json:"messages_delayed,omitempty"` // by exchanges that do so only, as the plugin
+	MessagesDelayed        *int           `json:"messages_delayed,omitempty"`     // by exchanges that do so only, as the plugin
+	MessagesDeduplicated   uint64         `json:"messages_deduplicated,omitzero"` // not passed on, being duplicates
+	DedupWindowEntries     int            `json:"dedup_window_entries,omitzero"`
 	MessageStats           *exchangeStats `json:"message_stats,omitempty"`
 }
 
@@ -52,12 +55,17 @@ func (s *Server) getExchange(r *request) (any, error) {
 }
 
 func (s *Server) exchangeObject(x *exchange.Exchange) exchangeObject {
+	var f broker.DedupFigures
+	if vh, ok := s.broker.VHost(x.VHost()); ok {
+		f = vh.Dedup(x)
+	}
 	return exchangeObject{
 		Name: x.Name(), VHost: x.VHost(), Type: x.Type(),
 		Durable: x.Durable(), AutoDelete: x.AutoDelete(), Internal: x.Internal(), Arguments: table(x.Arguments()),
 		UserWhoPerformedAction: cmp.Or(x.User(), "rmq-internal"),
 		MessagesDelayed:        s.messagesDelayed(x),
-		MessageStats:           exchangeStatsOf(x.PublishIn.Load(), x.PublishOut.Load(), s.samples.exchange(x)),
+		MessagesDeduplicated:   f.Duplicates, DedupWindowEntries: f.Entries,
+		MessageStats: exchangeStatsOf(x.PublishIn.Load(), x.PublishOut.Load(), s.samples.exchange(x)),
 	}
 }
 

@@ -34,6 +34,10 @@ type queueObject struct {
 	MessagesDelayed     uint64 `json:"messages_delayed,omitzero"`
 	MessageBytesDelayed int64  `json:"message_bytes_delayed,omitzero"`
 
+	// Shown only by queues that deduplicate, once they have something to show.
+	MessagesDeduplicated uint64 `json:"messages_deduplicated,omitzero"` // dropped as duplicates
+	DedupWindowEntries   int    `json:"dedup_window_entries,omitzero"`
+
 	Consumers           int     `json:"consumers"`
 	ConsumerCapacity    float64 `json:"consumer_capacity"`
 	ConsumerUtilisation float64 `json:"consumer_utilisation"` // the older name of the same
@@ -132,6 +136,10 @@ func (s *Server) queueObject(q *broker.Queue) queueObject {
 		Consumers: st.Consumers,
 
 		MessageStats: queueStatsOf(&messages, rates),
+	}
+	o.MessagesDeduplicated = st.Deduplicated
+	if f, ok := q.Dedup(); ok {
+		o.MessagesDeduplicated, o.DedupWindowEntries = o.MessagesDeduplicated+f.Duplicates, f.Entries
 	}
 	if o.Type == "quorum" {
 		node := []string{o.Node}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/warren-mq/warren/amqp"
+	"github.com/warren-mq/warren/dedup"
 )
 
 // An argumentCheck returns why a value is refused, as RabbitMQ 3.10.8 prints it, or nothing if it is not. Quoted
@@ -43,6 +44,10 @@ var declareArguments = []struct {
 	{argDelayedRetryMax, checkDelayedRetryMax},
 	{argOrderingKey, checkOrderingKey},
 	{argExactTTL, checkBool},
+	{argDeduplication, checkBool},
+	{dedup.ArgWindow, dedup.CheckWindow},
+	{dedup.ArgHeader, dedup.CheckHeader},
+	{dedup.ArgDeadLetter, dedup.CheckDeadLetter},
 }
 
 // maxMillis is the longest time RabbitMQ takes: ten years of 365 days, in milliseconds.

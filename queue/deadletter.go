@@ -8,6 +8,8 @@ const (
 	Expired       = "expired"
 	MaxLen        = "maxlen"
 	DeliveryLimit = "delivery_limit"
+	// Duplicate is a reason of Warren's own: the message was there before (x-dedup-window, which the broker watches).
+	Duplicate = "duplicate"
 )
 
 // DeadLetter is a message that a queue has given up and that belongs to its dead-letter exchange. It owns its bytes.

@@ -80,6 +80,7 @@ func (q *Queue) checkDeleteConditions(ifUnused, ifEmpty bool) error {
 // closeLocked ends the queue. Later publishes and settlements do nothing.
 func (q *Queue) closeLocked(fx *Effects) {
 	q.mu.closed = true
+	q.mu.present = nil
 	for _, s := range q.mu.subscriptions {
 		s.cancelled = true
 		q.mu.rings.leave(s)

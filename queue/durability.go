@@ -37,6 +37,12 @@ func checkDurability(v any, args amqp.Table) string {
 	return ""
 }
 
+// Durability is what a confirm of a persistent message means here, if the queue is durable.
+func (q *Queue) Durability() Durability { return q.durability }
+
+// Keeps reports whether a message in this queue outlives the broker.
+func (q *Queue) Keeps(m *Message) bool { return q.durable && (m.Persistent || q.kind == kindQuorum) }
+
 // durabilityOf is what the queue's arguments say or, without a word there, what is usual. Quorum queues know one only.
 func durabilityOf(k kind, args amqp.Table, usual Durability) Durability {
 	if k == kindQuorum || usual == NotDurable {

@@ -35,6 +35,10 @@ type Effects struct {
 	// Durable is the strictest promise that is due for what was appended, with the next commit.
 	Durable Durability
 
+	// Earlier says that something that Durable speaks of was appended before: this call may have added nothing that a
+	// commit could be awaited for.
+	Earlier bool
+
 	// WakeAt asks for a call of Tick, at the latest at this time in unix milliseconds. 0 asks for nothing; an
 	// earlier wish stays in force until Tick is called.
 	WakeAt int64
@@ -59,7 +63,7 @@ func (fx *Effects) Reset() {
 	fx.Wake, fx.Cancelled, fx.Refused = fx.Wake[:0], fx.Cancelled[:0], fx.Refused[:0]
 	fx.DeadLetters, fx.Traces = fx.DeadLetters[:0], nil
 	fx.Deleted, fx.Discards, fx.Later, fx.Burying = false, false, false, false
-	fx.Durable, fx.WakeAt = NotDurable, 0
+	fx.Durable, fx.Earlier, fx.WakeAt = NotDurable, false, 0
 }
 
 // touch notes that s got a message in this call.

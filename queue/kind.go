@@ -1,6 +1,9 @@
 package queue
 
-import "github.com/warren-mq/warren/amqp"
+import (
+	"github.com/warren-mq/warren/amqp"
+	"github.com/warren-mq/warren/dedup"
+)
 
 // kind is a queue type, as x-queue-type names it.
 type kind string
@@ -48,13 +51,14 @@ var (
 		"x-max-length-bytes", "x-max-priority", "x-overflow", "x-queue-mode", "x-queue-version",
 		"x-single-active-consumer", "x-queue-type", "x-queue-master-locator", argDurability, argRateLimit, argRetry,
 		argOrderingKey, argExactTTL,
+		argDeduplication, dedup.ArgWindow, dedup.ArgHeader, dedup.ArgDeadLetter,
 	}
 	quorumArguments = []string{
 		"x-dead-letter-exchange", "x-dead-letter-routing-key", "x-dead-letter-strategy", "x-expires", "x-max-length",
 		"x-max-length-bytes", "x-max-in-memory-length", "x-max-in-memory-bytes", "x-overflow",
 		"x-single-active-consumer", "x-queue-type", "x-quorum-initial-group-size", "x-delivery-limit",
 		"x-message-ttl", "x-queue-leader-locator", argDurability, argRateLimit, argRetry, argDelayedRetry, argDelayedRetryMin,
-		argDelayedRetryMax, argOrderingKey, argExactTTL,
+		argDelayedRetryMax, argOrderingKey, argExactTTL, dedup.ArgWindow, dedup.ArgHeader, dedup.ArgDeadLetter,
 	}
 	streamArguments = []string{
 		"x-max-length-bytes", "x-queue-type", "x-max-age", "x-stream-max-segment-size-bytes",

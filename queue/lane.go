@@ -123,4 +123,7 @@ func (l *lane) bodySize(at uint64) int64 {
 func (q *Queue) forgetLocked(seq uint64) {
 	l, at := q.mu.lanes.of(seq)
 	l.log.Gone(at)
+	if q.mu.present != nil {
+		q.mu.present.leave(seq)
+	}
 }

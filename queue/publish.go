@@ -30,6 +30,14 @@ func (q *Queue) Publish(now int64, msgs []Message, idx []int32, fx *Effects) {
 
 // publishLocked takes messages without asking for room.
 func (q *Queue) publishLocked(now int64, msgs []Message, idx []int32, fx *Effects) {
+	if q.mu.present != nil {
+		q.publishNewLocked(now, msgs, idx, fx)
+		return
+	}
+	q.publishAllLocked(now, msgs, idx, fx)
+}
+
+func (q *Queue) publishAllLocked(now int64, msgs []Message, idx []int32, fx *Effects) {
 	q.mu.counters.Publish += uint64(len(idx))
 	if q.mu.keys != nil {
 		q.publishKeyedLocked(now, msgs, idx, fx)
@@ -52,7 +60,7 @@ func (q *Queue) appendLocked(now int64, m *Message, fx *Effects) (seq uint64) {
 	if at != 0 {
 		q.mu.expiring = true
 	}
-	durable := q.durable && (m.Persistent || q.kind == kindQuorum)
+	durable := q.Keeps(m)
 	if durable {
 		fx.Durable = max(fx.Durable, q.durability)
 	}
@@ -61,7 +69,11 @@ func (q *Queue) appendLocked(now int64, m *Message, fx *Effects) (seq uint64) {
 	if m.Several && durable {
 		l.log.Share(seq, &m.Shared, len(m.Body))
 	}
-	return seq | uint64(l.priority)<<seqBits
+	seq |= uint64(l.priority) << seqBits
+	if q.mu.present != nil {
+		q.mu.present.enter(seq)
+	}
+	return seq
 }
 
 // appendReadyLocked appends a message that is ready then.

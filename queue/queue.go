@@ -88,6 +88,8 @@ type Queue struct {
 		wakeAt    int64 // when a Tick was asked for, unix milliseconds; 0: not at all
 		idleSince int64 // when the queue was used last, unix milliseconds; kept for x-expires
 
+		present *present // of x-message-deduplication; nil without
+
 		counters Stats // the counters only
 	}
 }
@@ -105,6 +107,9 @@ func New(c Config, newLog func(priority uint8) Log, found ...uint8) *Queue {
 		newLog: newLog,
 	}
 	q.rules = rulesOf(q.kind, c.Arguments)
+	if q.kind == kindClassic {
+		q.mu.present = newPresent(c.Arguments)
+	}
 	q.mu.rate = rateLimitOf(c.Arguments)
 	q.durability = durabilityOf(q.kind, c.Arguments, c.Durability)
 	if q.rules.orderingKey != "" {

@@ -23,6 +23,8 @@ type Stats struct {
 	Ack          uint64
 	// Dropped are deaths in a queue without a dead-letter exchange.
 	Dropped Deaths
+
+	Deduplicated uint64 // dropped since the queue held the same already (x-message-deduplication)
 }
 
 // Messages is how many messages are in the queue, whatever their state.

@@ -22,6 +22,7 @@ func (s *Stats) Add(o Stats) {
 	s.Redeliver += o.Redeliver
 	s.Ack += o.Ack
 	s.Dropped.addAll(&o.Dropped)
+	s.Deduplicated += o.Deduplicated
 }
 
 // Counters returns the figures that never go down; the others are 0.

@@ -321,8 +321,15 @@ func (c *conn) settlePublishes() (refused int) {
 	if !c.srv.broker.Durable() {
 		until = queue.NotDurable
 	}
+	commit := c.commit
+	if c.fx.Earlier {
+		c.fx.Earlier = false
+		if until > queue.NotDurable {
+			commit = c.srv.broker.Outstanding()
+		}
+	}
 	for i, ch := range c.pubs {
-		ch.batchSettled(now, until)
+		ch.batchSettled(now, until, commit)
 		c.pubs[i] = nil
 	}
 	c.pubs = c.pubs[:0]

@@ -3,6 +3,7 @@ package server
 import (
 	"github.com/warren-mq/warren/amqp"
 	"github.com/warren-mq/warren/queue"
+	"github.com/warren-mq/warren/storage"
 )
 
 // confirmSelect makes the server confirm every publish from now on, counting from 1.
@@ -14,9 +15,9 @@ func (ch *channel) confirmSelect(m *amqp.ConfirmSelect) error {
 	return ch.answer(nil, m.NoWait, &amqp.ConfirmSelectOk{})
 }
 
-// batchSettled counts what was published in the batch and confirms it: one basic.ack for all, as soon as the reader's
-// commit has come to what is promised. It is called between Enter and Leave.
-func (ch *channel) batchSettled(now int64, until queue.Durability) {
+// batchSettled counts what was published in the batch and confirms it: one basic.ack for all, as soon as commit has come
+// to what is promised. It is called between Enter and Leave.
+func (ch *channel) batchSettled(now int64, until queue.Durability, commit storage.Commit) {
 	totals := &ch.conn.srv.broker.Totals
 	n := ch.published
 	ch.active.Store(now)
@@ -45,7 +46,6 @@ func (ch *channel) batchSettled(now int64, until queue.Durability) {
 		out.unlock()
 		return
 	}
-	commit := ch.conn.commit
 	ch.eachRun(first, func(tag uint64, refused bool) {
 		commit = ch.waitFor(commitWait{commit: commit, until: until, confirm: tag, refused: refused})
 	})

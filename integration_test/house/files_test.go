@@ -11,7 +11,7 @@ import (
 
 func TestTopFolders(t *testing.T) {
 	const why = "the folders at the top are the architecture, and were chosen once"
-	allowed := []string{"cmd", "server", "amqp", "exchange", "queue", "schedule", "storage", "auth", "broker", "management", "amqptest",
+	allowed := []string{"cmd", "server", "amqp", "dedup", "exchange", "queue", "schedule", "storage", "auth", "broker", "management", "amqptest",
 		"integration_test", "docs", ".ci", ".github"}
 	if err := walk(func(file string) error {
 		if top, _, inside := strings.Cut(file, "/"); inside && !slices.Contains(allowed, top) {

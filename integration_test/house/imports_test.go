@@ -14,11 +14,12 @@ var graph = map[string]struct {
 }{
 	"amqp":                      {nil, "it is the wire and knows nothing of brokers, so that everything can stand on it"},
 	"storage":                   {nil, "it keeps keys, bytes and commit order; what they mean is for those above"},
-	"exchange":                  {[]string{"amqp"}, "it answers who gets a message, whatever a queue, a user or a disk is"},
-	"queue":                     {[]string{"amqp"}, "it is a state machine; its log and its consumers are interfaces of its own"},
+	"dedup":                     {[]string{"amqp"}, "it is a set that forgets; whose set it is, and what keeps it, is for those above"},
+	"exchange":                  {[]string{"amqp", "dedup"}, "it answers who gets a message, whatever a queue, a user or a disk is"},
+	"queue":                     {[]string{"amqp", "dedup"}, "it is a state machine; its log and its consumers are interfaces of its own"},
 	"schedule":                  {nil, "it keeps messages until a time; what they are is for those above"},
 	"auth":                      {[]string{"amqp"}, "it knows users and permissions, not what they are permissions for"},
-	"broker":                    {[]string{"amqp", "exchange", "queue", "schedule", "auth", "storage"}, "it is the core behind both doors and must not know either"},
+	"broker":                    {[]string{"amqp", "dedup", "exchange", "queue", "schedule", "auth", "storage"}, "it is the core behind both doors and must not know either"},
 	"server":                    {[]string{"amqp", "exchange", "queue", "auth", "broker", "storage.Commit"}, "the AMQP door must not know the HTTP door, nor go past the broker to the disk"},
 	"management":                {[]string{"amqp", "exchange", "queue", "auth", "broker"}, "the HTTP door must not know the AMQP door, nor go past the broker to the disk"},
 	"amqptest":                  {[]string{"auth", "broker", "server", "management", "storage"}, "it only wires what cmd/warren wires"},
@@ -108,7 +109,7 @@ func TestForeignImportsStayBehindTheirFences(t *testing.T) {
 }
 
 // noSockets are the packages that must run without a network and without a clock of their own.
-var noSockets = []string{"amqp", "exchange", "queue", "schedule", "storage"}
+var noSockets = []string{"amqp", "dedup", "exchange", "queue", "schedule", "storage"}
 
 func TestPackagesBelowTheBrokerKnowNoSockets(t *testing.T) {
 	for _, f := range goFiles(t) {
@@ -122,7 +123,7 @@ func TestTimeIsAnArgument(t *testing.T) {
 	clock := []string{"Now", "Since", "Until"}
 	timers := []string{"Sleep", "After", "AfterFunc", "NewTimer", "NewTicker", "Tick"}
 	forbidden := map[string][]string{
-		"amqp": append(timers, clock...), "exchange": append(timers, clock...), "queue": append(timers, clock...), "auth": append(timers, clock...),
+		"amqp": append(timers, clock...), "dedup": append(timers, clock...), "exchange": append(timers, clock...), "queue": append(timers, clock...), "auth": append(timers, clock...),
 		"broker": clock, // its clock is handed in; it may wait for the disk
 	}
 	for _, f := range goFiles(t) {
