@@ -28,10 +28,11 @@ func (q *Queue) purgeLocked(l *lane) {
 	if q.mu.exact != nil {
 		q.mu.exact.purge()
 	}
-	for end := l.log.Next(); l.cursor < end; l.cursor++ {
-		gone(l.cursor)
-	}
-	for l.ready > 0 {
+	// What was never delivered goes at once: nobody else can come to the queue, or to the disk, meanwhile.
+	l.log.GoneRange(l.cursor, l.log.Next())
+	l.cursor = l.log.Next()
+	if l.ready > 0 {
+		l.ready = 1
 		q.mu.lanes.removed(l)
 	}
 }

@@ -34,6 +34,8 @@ type Log interface {
 
 	// Gone removes a record: acked, dropped, expired or purged.
 	Gone(seq uint64)
+	// GoneRange removes those from from up to to, many at a time.
+	GoneRange(from, to uint64)
 
 	// First is the lowest sequence number that may be live; Next the one that the next Append will give.
 	First() uint64

@@ -50,6 +50,12 @@ func (l *memoryLog) At(seq uint64) ([]byte, bool) {
 	return r, r != nil
 }
 
+func (l *memoryLog) GoneRange(from, to uint64) {
+	for seq := from; seq < to; seq++ {
+		l.Gone(seq)
+	}
+}
+
 func (l *memoryLog) Gone(seq uint64) {
 	if _, ok := l.At(seq); ok {
 		l.records[seq-l.first].data = nil

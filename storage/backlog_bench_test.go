@@ -132,3 +132,45 @@ func memory() (anon, rss int) {
 	}
 	return anon, rss
 }
+
+// BenchmarkPurge tells for how long a purge of a million records, or the end of their log, keeps everybody else out of the
+// store: it is one piece of work, between one Enter and Leave.
+func BenchmarkPurge(b *testing.B) {
+	for _, c := range []struct {
+		name  string
+		purge func(l *storage.Log)
+	}{
+		{"by the range", func(l *storage.Log) { l.GoneRange(0, l.Next()) }},
+		{"one by one", func(l *storage.Log) {
+			for seq := range l.Next() {
+				l.Gone(seq)
+			}
+		}},
+		{"drop", (*storage.Log).Drop},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			s := openStore(b, b.TempDir(), storage.Options{})
+			var held time.Duration
+			for b.Loop() {
+				var l *storage.Log
+				do(b, s, func() { l = s.CreateLog(nil, true) })
+				for l.Next() < 1_000_000 {
+					do(b, s, func() {
+						for range 10_000 {
+							_, record := l.Append(100, true)
+							record[0] = 1
+						}
+					})
+				}
+				commit := s.Enter()
+				began := time.Now()
+				c.purge(l)
+				held += time.Since(began)
+				s.Leave()
+				s.Want(commit)
+				waitDurable(b, s, commit)
+			}
+			b.ReportMetric(float64(held.Microseconds())/1000/float64(b.N), "ms-held/op")
+		})
+	}
+}

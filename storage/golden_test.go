@@ -66,7 +66,7 @@ func writeGolden(t *testing.T, dir string) {
 	writeThin(t, s)
 	eventually(t, "chunks in the database", func() bool { _, _, bytes := span(s, stays); return bytes < 20<<10 })
 	do(t, s, func() {
-		stays.GoneBefore(17)
+		stays.GoneRange(0, 17)
 		stays.Gone(20)
 		stays.Gone(299)
 		goes.Drop()

@@ -350,13 +350,16 @@ func (h *history) gone(l *Log) {
 			remove(l.First())
 		}
 	case 3: // by the chunk
-		below := h.rng.Uint64N(l.Next() + 1)
-		for seq := l.First(); seq < below; seq++ {
+		from, below := uint64(0), h.rng.Uint64N(l.Next()+1)
+		if h.rng.IntN(2) == 0 {
+			from = h.rng.Uint64N(below + 1)
+		}
+		for seq := max(from, l.First()); seq < below; seq++ {
 			delete(h.now.logs[l.id].records, seq)
 			delete(h.now.logs[l.id].notes, seq)
 			delete(h.transient[l.id], seq)
 		}
-		l.GoneBefore(below)
+		l.GoneRange(from, below)
 	case 2: // the newest
 		for range h.rng.IntN(40) {
 			remove(l.Next() - 1 - h.rng.Uint64N(min(l.Next(), 40)+1))

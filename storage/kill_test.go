@@ -140,9 +140,9 @@ func runUntilKilled(t *testing.T, dir string) {
 			binary.LittleEndian.PutUint64(record, seq)
 		}
 		if round%50 < 25 { // a backlog, which then goes
-			l.GoneBefore(l.First() + 20)
+			l.GoneRange(0, l.First()+20)
 		} else {
-			l.GoneBefore(l.First() + 180)
+			l.GoneRange(0, l.First()+180)
 		}
 		confirmed, acked := l.Next(), l.First()
 		s.Leave()

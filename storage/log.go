@@ -181,21 +181,42 @@ func (l *Log) Next() uint64 { return l.next }
 // Bytes returns the memory that the log's chunks and notes take, in bytes.
 func (l *Log) Bytes() int64 { return l.bytes + l.notes.bytes() }
 
-// GoneBefore removes the records below seq, as Gone does one, but by the chunk: a purge of a million records costs
+// GoneRange removes the records from from up to to, as Gone does one, but by the chunk: a purge of a million records costs
 // little more than one of a thousand.
-func (l *Log) GoneBefore(seq uint64) {
-	seq = min(seq, l.next)
-	for c := l.sealed.head(); c != nil && c.next() <= seq; c = l.sealed.head() {
+func (l *Log) GoneRange(from, to uint64) {
+	to = min(to, l.next)
+	var parts [3]seqRange // of chunks of which something may stay: the first, the last, the tail
+	n := 0
+	part := func(c *chunk) {
+		if r := (seqRange{max(from, c.first), min(to, c.next())}); r.from < r.to {
+			parts[n] = r
+			n++
+		}
+	}
+	for i, c := range l.sealed.after(from) {
+		if c.first >= to {
+			break
+		}
+		if c.first < from || c.next() > to {
+			part(c)
+			continue
+		}
 		if l.durable {
 			l.pend().gone.add(c.first, c.next())
 		}
 		l.liveBytes -= int64(c.liveBytes)
 		l.unnote(seqRange{c.first, c.next()})
-		l.sealed.remove(l.sealed.start)
+		l.sealed.clear(i)
 		l.forget(c)
 	}
-	for l.First() < seq {
-		l.Gone(l.First())
+	l.sealed.tidy()
+	if l.tail != nil {
+		part(l.tail)
+	}
+	for _, r := range parts[:n] {
+		for seq := r.from; seq < r.to; seq++ {
+			l.Gone(seq)
+		}
 	}
 }
 

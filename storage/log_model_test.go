@@ -63,7 +63,7 @@ func stepBoth(rng *rand.Rand, l *storage.Log, m *logModel) bool {
 		}
 	case op < 99: // purge
 		below := m.next - rng.Uint64N(min(m.next, 20)+1)
-		l.GoneBefore(below)
+		l.GoneRange(0, below)
 		for seq := range below {
 			delete(m.records, seq)
 		}

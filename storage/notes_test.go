@@ -52,7 +52,7 @@ func TestNotesGoWithTheirRecords(t *testing.T) {
 				if rng.IntN(4) > 0 {
 					below = l.First() + min(rng.Uint64N(700), l.Next()-l.First())
 				}
-				l.GoneBefore(below)
+				l.GoneRange(0, below)
 				maps.DeleteFunc(want, func(seq uint64, _ note) bool { return seq < below })
 			}
 			if got := notesOf(l); !maps.Equal(got, want) || l.notes.count != len(want) {
@@ -102,6 +102,6 @@ func BenchmarkPurgeWithNotes(b *testing.B) {
 			l.Note(seq, 1, 1<<40)
 		}
 		b.StartTimer()
-		l.GoneBefore(l.Next())
+		l.GoneRange(0, l.Next())
 	}
 }

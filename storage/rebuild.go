@@ -25,7 +25,8 @@ func (c *durableChunk) rebuild() *chunk {
 	mem := c.mem
 	if mem == nil {
 		mem = &chunk{first: c.first, count: c.count, stored: true}
-		mem.liveBytes = c.bytes * c.liveCount / max(countBits(c.kept), 1)
+		// Right if all are live; otherwise as if they were alike, until the chunk is read.
+		mem.liveBytes = (c.bytes - valueHeaderBytes - 4*c.keptCount) * c.liveCount / max(c.keptCount, 1)
 		mem.gone = make([]uint64, len(c.live))
 	} else {
 		mem.retain()

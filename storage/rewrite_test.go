@@ -152,7 +152,7 @@ func TestADrainRewritesNothing(t *testing.T) {
 	now := time.Now()
 	for l.First() < l.Next() {
 		s.Enter()
-		l.GoneBefore(l.First() + 500)
+		l.GoneRange(0, l.First()+500)
 		s.Leave()
 		s.commitPending()
 		if s.tooSparse() {

@@ -59,7 +59,7 @@ func TestSpaceComesBackAfterAcksAndDrops(t *testing.T) {
 					l.Drop()
 					return
 				}
-				l.GoneBefore(l.Next())
+				l.GoneRange(0, l.Next())
 			})
 			eventually(t, "space comes back", func() bool {
 				do(t, s, func() { s.Put([]byte("tick"), []byte(time.Now().String())) })
