@@ -3,6 +3,7 @@ package core_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strconv"
 	"testing"
 
@@ -13,11 +14,23 @@ import (
 
 var exact = amqp091.Table{"x-exact-ttl": true, "x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"}
 
-// TestMessagesExpireWhereverTheyStand, in the order of expiry, with the reason expired.
+// TestMessagesExpireWhereverTheyStand, in the order of expiry, with the reason expired; also where dead letters may not
+// be lost.
 func TestMessagesExpireWhereverTheyStand(t *testing.T) {
-	s := amqptest.NewServer(t, amqptest.WithoutManagement())
+	t.Run("classic", func(t *testing.T) { expireWhereverTheyStand(t, exact) })
+	t.Run("at least once", func(t *testing.T) {
+		atLeastOnce := maps.Clone(exact)
+		maps.Copy(atLeastOnce, amqp091.Table{
+			"x-queue-type": "quorum", "x-overflow": "reject-publish", "x-dead-letter-strategy": "at-least-once",
+		})
+		expireWhereverTheyStand(t, atLeastOnce)
+	})
+}
+
+func expireWhereverTheyStand(t *testing.T, exact amqp091.Table) {
+	s := amqptest.NewServer(t, amqptest.WithDataDir(t.TempDir()), amqptest.WithoutManagement())
 	ch := durableChannel(t, s)
-	_, err := ch.QueueDeclare("dead", false, false, false, false, nil)
+	_, err := ch.QueueDeclare("dead", true, false, false, false, nil)
 	must(t, err)
 	_, err = ch.QueueDeclare("q", true, false, false, false, exact)
 	must(t, err)
