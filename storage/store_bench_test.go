@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -13,7 +14,8 @@ import (
 )
 
 // BenchmarkStoreEnqueueAck publishes in batches of 1,000 and acks a batch as soon as it is durable; an operation is
-// one message.
+// one message. What was written for each byte given is shown where the system counts it, and the CPU that it took;
+// BenchmarkAppendAndSync is the limit of both.
 func BenchmarkStoreEnqueueAck(b *testing.B) {
 	for _, size := range []int{100, 1 << 10, 16 << 10} {
 		b.Run(fmt.Sprintf("size=%d", size), func(b *testing.B) {
@@ -29,6 +31,7 @@ func BenchmarkStoreEnqueueAck(b *testing.B) {
 			b.SetBytes(int64(size))
 			b.ReportAllocs()
 			b.ResetTimer()
+			defer measure(b, size)()
 			type inFlight struct {
 				commit   storage.Commit
 				from, to uint64
@@ -69,6 +72,30 @@ func BenchmarkStoreEnqueueAck(b *testing.B) {
 	}
 }
 
+// measure reports, when the function that it returns is called, the CPU that the process took for an operation, and how
+// much the system wrote for each byte of it.
+func measure(b *testing.B, size int) func() {
+	cpu, written := usage()
+	return func() {
+		cpuNow, writtenNow := usage()
+		b.ReportMetric(float64(cpuNow-cpu)/float64(b.N), "cpu-ns/op")
+		b.ReportMetric(float64(writtenNow-written)/float64(size)/float64(b.N), "written/byte")
+	}
+}
+
+func usage() (cpu, written int64) {
+	var r unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &r); err == nil {
+		cpu = r.Utime.Nano() + r.Stime.Nano()
+	}
+	if io, err := os.ReadFile("/proc/self/io"); err == nil {
+		if _, rest, ok := strings.Cut(string(io), "\nwrite_bytes: "); ok {
+			_, _ = fmt.Sscan(rest, &written)
+		}
+	}
+	return cpu, written
+}
+
 // BenchmarkAppendAndSync is the limit: the same bytes appended to one file, synced once for 1,000 of them. A plain file
 // grows, which costs the file system a journal entry with each sync; one that was written before is the harder limit,
 // and what a recycled segment is.
@@ -100,6 +127,7 @@ func appendAndSync(b *testing.B, reused bool) {
 			at := int64(0)
 			b.SetBytes(int64(size))
 			b.ResetTimer()
+			defer measure(b, size)()
 			for n := 0; n < b.N; n += batch {
 				buf = buf[:0]
 				for range min(batch, b.N-n) {
