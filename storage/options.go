@@ -32,11 +32,11 @@ type Options struct {
 	ReserveBytes int64
 
 	// JournalMemory is how much memory chunks may take that are only in the journal. Beyond it the oldest move to
-	// Badger; a working set below it never does. 0 means 24 MiB.
+	// Badger; a working set below it never does. 0 means 20 MiB.
 	JournalMemory int64
 
 	// MemoryBytes is how much memory all chunks may take. Beyond it those that nobody reads are paged out. 0 means
-	// 36 MiB. It must be above JournalMemory to be kept.
+	// 32 MiB. It must be above JournalMemory to be kept.
 	MemoryBytes int64
 
 	// CollectBytes is how many bytes of values must have been deleted before the value log is cleaned. 0 means
@@ -65,8 +65,8 @@ const maxRecordBytes = 256 << 20
 
 const (
 	defaultPending       = 16 << 20
-	defaultJournalMemory = 24 << 20
-	defaultMemory        = 36 << 20
+	defaultJournalMemory = 20 << 20
+	defaultMemory        = 32 << 20
 )
 
 func (o Options) withDefaults() Options {
