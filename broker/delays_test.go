@@ -2,6 +2,7 @@ package broker
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -355,8 +356,73 @@ func TestDelayedMessagesOutliveTheBroker(t *testing.T) {
 	b.broker.Leave()
 }
 
+// TestACrashWhileMessagesFallDueLosesNoneAndRepeatsNone: at any moment a message is in the schedule or in its queue.
+func TestACrashWhileMessagesFallDueLosesNoneAndRepeatsNone(t *testing.T) {
+	const n = 3000
+	dir := t.TempDir()
+	open := func(dir string, shift time.Duration) (*bench, func()) {
+		store, err := storage.Open(dir, storage.Options{SegmentBytes: 8 << 20, ValueLogBytes: 1 << 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := New(Config{Store: store, Now: func() time.Time { return time.Now().Add(shift) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := b.Open(b.Users.Lookup("guest"), "/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &bench{T: t, broker: b, session: s, pub: s.NewPublisher()}, func() {
+			b.Close()
+			if err := store.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	b, stop := open(dir, 0)
+	c := delayedDirect("x")
+	c.Durable = true
+	x := b.delayed(c, "k")
+	for i := range n {
+		props := amqp.Properties{Flags: amqp.FlagHeaders | amqp.FlagDeliveryMode, DeliveryMode: 2,
+			Headers: amqp.AppendTableBody(nil, amqp.Table{{Name: "x-delay", Value: int32(200 + i*7919%1000)}})}
+		if _, err := b.pub.Publish(&Message{Exchange: []byte("x"), RoutingKey: []byte("k"), Properties: props.Append(nil), Body: fmt.Append(nil, i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	commit := b.broker.Enter()
+	b.pub.Settle(b.broker.nowMillis(), &b.fx)
+	b.broker.Leave()
+	if err := b.broker.WaitDurable(commit, nil); err != nil {
+		t.Fatal(err)
+	}
+	var copies []string
+	for _, left := range []int{n - 1, n * 2 / 3, n / 3, 1} {
+		eventually(t, func() bool { now, _ := b.session.VHost().MessagesDelayed(x); return now <= left })
+		// What is in the files now is what a crash would leave: only the journal is written to.
+		image := t.TempDir()
+		eventually(t, func() bool { return os.RemoveAll(image) == nil && os.CopyFS(image, os.DirFS(dir)) == nil })
+		copies = append(copies, image)
+	}
+	stop()
+	for i, image := range copies {
+		b, stop := open(image, time.Hour)
+		x, _ := b.session.VHost().Exchange("x")
+		came := b.queue("k").Stats().Ready
+		eventually(t, func() bool { now, _ := b.session.VHost().MessagesDelayed(x); return now == 0 })
+		got := b.all(b.queue("k"))
+		t.Logf("crash %d: %d were in the queue", i, came)
+		slices.Sort(got)
+		if len(got) != n || len(slices.Compact(got)) != n {
+			t.Errorf("crash %d: %d messages, of them %d different, want %d", i, len(got), len(slices.Compact(got)), n)
+		}
+		stop()
+	}
+}
+
 // eventually waits until something has become true.
-func eventually(t *testing.T, ok func() bool) {
+func eventually(t testing.TB, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()

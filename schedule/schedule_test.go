@@ -177,6 +177,50 @@ func TestWhatIsOverdueAfterARestartIsGivenAtOnceInOrderInSlices(t *testing.T) {
 	}
 }
 
+// TestARestartInTheMiddleOfASplitKeepsTheOrder: what is left of the wide block, few messages by now, goes to the narrow ones
+// before those give any.
+func TestARestartInTheMiddleOfASplitKeepsTheOrder(t *testing.T) {
+	w := newWorld(t, start&^(1<<16-1)) // the beginning of a block of 65 s
+	begin := w.now + 1<<16
+	const n = 50_000
+	for i := range n {
+		w.add(begin+int64(i*7919%60_000), "")
+	}
+	w.now = begin - 5000
+	wide := w.logs[schedule.Block{Level: 3, From: begin}]
+	for wide.Count() > 1000 {
+		w.step()
+	}
+	if wide.Count() == 0 || len(w.logs) < 3 {
+		t.Fatalf("%d messages are left in the wide block, beside %q", wide.Count(), blocks(w))
+	}
+	w.restart()
+	w.advance(begin + 60_000)
+	if len(w.given) != n || !slices.IsSortedFunc(w.given, schedule.ID.Compare) {
+		t.Errorf("%d given", len(w.given))
+	}
+}
+
+// TestNoBlockIsMadeAroundOthersWhenTheClockIsSetBack: it would take what they should, and they would give before it.
+func TestNoBlockIsMadeAroundOthersWhenTheClockIsSetBack(t *testing.T) {
+	w := newWorld(t, start)
+	w.add(start+100, "a")
+	w.now -= day
+	w.add(start+101, "b")
+	w.add(start+5000, "c")
+	for x := range w.logs {
+		for y := range w.logs {
+			if x != y && x.From <= y.From && y.From < x.From+1<<[]uint{0, 4, 10, 16, 22, 28, 34}[x.Level] {
+				t.Errorf("%v is around %v", x, y)
+			}
+		}
+	}
+	w.advance(start + hour)
+	if got := w.take(); !slices.Equal(got, []string{"a", "b", "c"}) {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestCancelledMessagesAreNotGiven(t *testing.T) {
 	w := newWorld(t, start)
 	var ids []schedule.ID
