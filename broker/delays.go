@@ -2,6 +2,7 @@ package broker
 
 import (
 	"sync"
+	"time"
 
 	"github.com/warren-mq/warren/amqp"
 	"github.com/warren-mq/warren/exchange"
@@ -89,8 +90,10 @@ func (d *delays) add(now int64, msgs []queue.Message, list []delayedMessage, fx 
 		return
 	}
 	first := int64(schedule.Never)
+	// Delays begin with the next full millisecond, so that none ends too early.
+	taken := d.vhost.broker.Now().Add(time.Millisecond - 1).UnixMilli()
 	for i := range list {
-		first = min(first, d.addLocked(now, &msgs[list[i].index], &list[i]))
+		first = min(first, d.addLocked(now, taken, &msgs[list[i].index], &list[i]))
 	}
 	if cap(d.props) > maxScratch {
 		d.props = nil
@@ -102,13 +105,13 @@ func (d *delays) add(now int64, msgs []queue.Message, list []delayedMessage, fx 
 	}
 }
 
-func (d *delays) addLocked(now int64, m *queue.Message, how *delayedMessage) (stepAt int64) {
+func (d *delays) addLocked(now, taken int64, m *queue.Message, how *delayedMessage) (stepAt int64) {
 	var p amqp.Properties
 	if p.Decode(m.Properties) != nil {
 		return schedule.Never // cannot be: it was routed by them
 	}
 	d.props = exchange.AppendDelayed(d.props[:0], &p)
-	_, stepAt = d.schedule.Add(now, how.delay.Due(now), &schedule.Message{
+	_, stepAt = d.schedule.Add(now, how.delay.Due(taken), &schedule.Message{
 		Exchange: m.Exchange, RoutingKey: m.RoutingKey, Properties: d.props, Body: m.Body, Hidden: m.Hidden,
 		Persistent: m.Persistent, Priority: m.Priority, HasTTL: m.HasTTL, TTL: m.TTL, Origin: how.origin,
 	})

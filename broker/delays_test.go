@@ -107,6 +107,19 @@ func TestDelayedMessagesComeOnTimeInOrder(t *testing.T) {
 	})
 }
 
+func TestADelayIsNeverCutShortToTheLastMillisecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.delayed(delayedDirect("x"), "k")
+		after(900 * time.Microsecond)
+		b.later("x", "k", "a", Message{}, "x-delay", int32(10))
+		after(9900 * time.Microsecond)
+		b.ready(b.queue("k"), 0)
+		after(200 * time.Microsecond)
+		b.ready(b.queue("k"), 1)
+	})
+}
+
 func TestBindingsCountWhenTheMessageIsDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)

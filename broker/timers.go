@@ -73,7 +73,8 @@ func (t *timers) armLocked() {
 	if len(t.due) == 0 {
 		return
 	}
-	wait := time.Duration(min(t.due[0].at-t.broker.nowMillis(), longestSleep)) * time.Millisecond
+	now := t.broker.Now()
+	wait := time.UnixMilli(min(t.due[0].at, now.UnixMilli()+longestSleep)).Sub(now)
 	if t.timer == nil {
 		t.timer = time.AfterFunc(max(wait, 0), t.fire)
 		return
