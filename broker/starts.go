@@ -54,6 +54,7 @@ func cutDelayedTag(tag []byte) (vhost, name string, block schedule.Block, err er
 // recoverDelayed gives exchanges the messages that they held back, and takes their logs out of those that the store
 // holds. No message is read. It is called between Enter and Leave.
 func (b *Broker) recoverDelayed(logs map[string]*storage.Log) error {
+	found := make(map[*delays]struct{})
 	for tag, l := range logs {
 		if tag == "" || tag[0] != kindOfStarts {
 			continue
@@ -78,8 +79,11 @@ func (b *Broker) recoverDelayed(logs map[string]*storage.Log) error {
 		d.mu.Lock()
 		d.schedule.Restore(block, l)
 		d.mu.Unlock()
-		b.timers.set(d, b.nowMillis())
+		found[d] = struct{}{}
 		delete(logs, tag)
+	}
+	for d := range found { // and none before it has all of its logs, or its messages would come in another order
+		b.timers.set(d, b.nowMillis())
 	}
 	return nil
 }
