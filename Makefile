@@ -110,6 +110,10 @@ bench: ## Go benchmarks (PKG=./amqp for some)
 bench-peers: build ## the yardstick beside RabbitMQ and GarageMQ (as root on Debian; BENCH='-set quick -rounds 1')
 	integration_test/bench/compare-peers.sh $(BENCH)
 
+.PHONY: pgo
+pgo: bin/amqpbench ## renew cmd/warren/default.pgo, the profile that the compiler optimises with (some minutes, on a quiet machine)
+	integration_test/bench/pgo.sh
+
 .PHONY: clean
 clean: ## remove what was built; ./data stays
 	rm -rf bin
