@@ -56,21 +56,36 @@ func (s *scriptedSocket) SetWriteDeadline(time.Time) error { return nil }
 
 // opening is a client's side of the handshake, then a channel, a queue and a consumer on it.
 func opening(noAck bool) []byte {
-	b := []byte("AMQP\x00\x00\x09\x01")
-	b = amqp.AppendMethod(b, 0, &amqp.ConnectionStartOk{Mechanism: "PLAIN", Response: []byte("\x00guest\x00guest"), Locale: "en_US"})
-	b = amqp.AppendMethod(b, 0, &amqp.ConnectionTuneOk{ChannelMax: 10, FrameMax: 131072})
-	b = amqp.AppendMethod(b, 0, &amqp.ConnectionOpen{VirtualHost: "/"})
-	b = amqp.AppendMethod(b, 1, &amqp.ChannelOpen{})
+	b := channelOpening()
 	b = amqp.AppendMethod(b, 1, &amqp.QueueDeclare{Queue: "q"})
 	return amqp.AppendMethod(b, 1, &amqp.BasicConsume{Queue: "q", ConsumerTag: "c", NoAck: noAck})
 }
 
+// durableOpening is the same with a durable queue, confirms and acknowledgements.
+func durableOpening() []byte {
+	b := channelOpening()
+	b = amqp.AppendMethod(b, 1, &amqp.QueueDeclare{Queue: "q", Durable: true})
+	b = amqp.AppendMethod(b, 1, &amqp.ConfirmSelect{})
+	return amqp.AppendMethod(b, 1, &amqp.BasicConsume{Queue: "q", ConsumerTag: "c"})
+}
+
+func channelOpening() []byte {
+	b := []byte("AMQP\x00\x00\x09\x01")
+	b = amqp.AppendMethod(b, 0, &amqp.ConnectionStartOk{Mechanism: "PLAIN", Response: []byte("\x00guest\x00guest"), Locale: "en_US"})
+	b = amqp.AppendMethod(b, 0, &amqp.ConnectionTuneOk{ChannelMax: 10, FrameMax: 131072})
+	b = amqp.AppendMethod(b, 0, &amqp.ConnectionOpen{VirtualHost: "/"})
+	return amqp.AppendMethod(b, 1, &amqp.ChannelOpen{})
+}
+
 // publishes are n messages of size bytes each, for the queue of opening.
-func publishes(n, size int) []byte {
+func publishes(n, size int) []byte { return publishesWith([]byte{0, 0}, n, size) }
+
+// publishesWith gives them properties, as on the wire.
+func publishesWith(properties []byte, n, size int) []byte {
 	var b []byte
 	for range n {
 		b = amqp.AppendMethod(b, 1, &amqp.BasicPublish{RoutingKey: []byte("q")})
-		b = amqp.AppendContentHeader(b, 1, classBasic, uint64(size), []byte{0, 0})
+		b = amqp.AppendContentHeader(b, 1, classBasic, uint64(size), properties)
 		b = amqp.AppendBody(b, 1, make([]byte, size), 131072)
 	}
 	return b

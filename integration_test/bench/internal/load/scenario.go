@@ -129,6 +129,19 @@ var Scenarios = []*Scenario{
 		},
 	},
 	{
+		Name:  "fairness",
+		About: "latency of a slow publisher beside one that publishes as fast as it can, on queues of their own",
+		Preset: func(o *Options) {
+			o.Rate, o.Size, o.ConfirmWindow = 500, 100, 0
+		},
+		run: func(o *Options, res *Result) error {
+			if !o.stamped() {
+				return errors.New("fairness needs -rate, and -size of at least 8 for the time stamp")
+			}
+			return fairness(o, res)
+		},
+	},
+	{
 		Name:  "backlog-fill",
 		About: "publish -count persistent messages with confirms and leave them in the queue",
 		Preset: func(o *Options) {
