@@ -28,6 +28,9 @@ func (q *Queue) purgeLocked(l *lane) {
 	if q.mu.exact != nil {
 		q.mu.exact.purge()
 	}
+	if q.mu.present != nil {
+		q.mu.present.leaveFrom(l)
+	}
 	// What was never delivered goes at once: nobody else can come to the queue, or to the disk, meanwhile.
 	l.log.GoneRange(l.cursor, l.log.Next())
 	l.cursor = l.log.Next()

@@ -121,3 +121,47 @@ func TestPassedMessagesAreBounded(t *testing.T) {
 		t.Errorf("delivered %v after an acknowledgement, want %v", got, want)
 	}
 }
+
+// TestADuplicateHoldsNoKey: it does not come in, so that nobody of its key waits for it, and nothing of it expires; when the
+// first has gone, by its expiry too, the next one is no duplicate.
+func TestADuplicateHoldsNoKey(t *testing.T) {
+	c := &client{name: "c", shared: &deliveries{}}
+	q := keyedQueue(t, "routing-key", &memoryLog{}, c, "x-message-deduplication", true, "x-exact-ttl", true)
+	var fx queue.Effects
+	publish := func(body, id string, ttl int64) {
+		m := message(body)
+		m.RoutingKey, m.HasTTL, m.TTL = []byte(body[:1]), ttl > 0, ttl
+		m.Properties = withHeaders(amqp.Table{{Name: "x-deduplication-header", Value: id}})
+		q.Publish(0, []queue.Message{m}, []int32{0}, &fx)
+	}
+	publish("a1", "1", 0)
+	publish("a1 again", "1", 0)
+	publish("a2", "2", 50)
+	publish("a2 again", "2", 10)
+	publish("b1", "3", 0)
+	q.Tick(10, &fx)
+	if s := q.Stats(); s.Ready != 1 || s.Unacked != 2 || s.Deduplicated != 2 {
+		t.Errorf("%+v, want a2 ready, a1 and b1 unacked", s)
+	}
+	q.Tick(50, &fx)
+	publish("a2 anew", "2", 0)
+	seq, _ := c.settle("a1")
+	q.Settle(60, &queue.Settlement{Acked: []uint64{seq}}, &fx)
+	if got, want := bodies(c), []string{"a1", "b1", "a2 anew"}; !slices.Equal(got, want) {
+		t.Errorf("delivered %v, want %v", got, want)
+	}
+}
+
+// TestAPurgedMessageIsNoDuplicate of what comes after it.
+func TestAPurgedMessageIsNoDuplicate(t *testing.T) {
+	q := queue.New(queue.Config{Name: "q", VHost: "/", Arguments: table("x-message-deduplication", true)}, newMemoryLog)
+	var fx queue.Effects
+	m := message("a")
+	m.Properties = withHeaders(amqp.Table{{Name: "x-deduplication-header", Value: "1"}})
+	for range 2 {
+		q.Publish(0, []queue.Message{m, m}, []int32{0, 1}, &fx)
+		if n := q.Purge(&fx); n != 1 {
+			t.Errorf("purged %d, want 1", n)
+		}
+	}
+}

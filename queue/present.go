@@ -59,6 +59,15 @@ func (p *present) enter(seq uint64) {
 	}
 }
 
+// leaveFrom notes that all messages of a lane from its cursor on are gone.
+func (p *present) leaveFrom(l *lane) {
+	for seq := range p.ids {
+		if seq>>seqBits == uint64(l.priority) && seq&(1<<seqBits-1) >= l.cursor {
+			p.leave(seq)
+		}
+	}
+}
+
 // leave notes that a message is gone.
 func (p *present) leave(seq uint64) {
 	if id, ok := p.ids[seq]; ok {
