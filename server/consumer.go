@@ -28,6 +28,11 @@ type consumer struct {
 	settling *settlement // what the reader has not yet told the queue; owned by the reader
 }
 
+const (
+	largeBody = 64 << 10 // bytes
+	frameRoom = 16 << 10 // bytes for what is around a large body
+)
+
 // Acquire locks the outbox for a run of deliveries.
 func (k *consumer) Acquire() { k.ch.conn.out.lock() }
 
@@ -73,6 +78,9 @@ func (k *consumer) Deliver(d *queue.Delivery) bool {
 		ch.stats.Delivered++
 	}
 	m := d.Message
+	if len(m.Body) >= largeBody {
+		out.reserve(len(m.Body) + len(m.Properties) + frameRoom)
+	}
 	buf := out.buf
 	mark := len(buf)
 	buf = append(buf, k.prefix...)

@@ -20,12 +20,17 @@ const (
 	// one, grown for a large message, is left to the garbage collector.
 	outboxStart = 16 << 10
 	outboxKeep  = outboxHigh + 256<<10
+	// outboxLarge is the size of those that are for large messages only, lest small ones should hold much memory.
+	outboxLarge = outboxHigh + 2<<20
 )
 
 // outBuffer is a buffer on its way through the pool.
 type outBuffer struct{ b []byte }
 
 var outBuffers = sync.Pool{New: func() any { return &outBuffer{make([]byte, 0, outboxStart)} }}
+
+// largeBuffers are those of outboxLarge.
+var largeBuffers = sync.Pool{New: func() any { return &outBuffer{make([]byte, 0, outboxLarge)} }}
 
 // outbox is what waits to be written to a client. Its lock also guards everything that must agree with the order of
 // frames on the wire: the delivery tags and unacknowledged deliveries of the connection's channels and the credit of
@@ -94,10 +99,27 @@ func (o *outbox) unlock() {
 
 // recycle gives a buffer back. An idle connection keeps none.
 func recycle(owner *outBuffer, b []byte) {
-	if owner != nil && cap(b) <= outboxKeep {
-		owner.b = b[:0]
-		outBuffers.Put(owner)
+	if owner == nil {
+		return
 	}
+	switch owner.b = b[:0]; {
+	case cap(b) <= outboxKeep:
+		outBuffers.Put(owner)
+	case cap(b) == outboxLarge:
+		largeBuffers.Put(owner)
+	}
+}
+
+// reserve makes room for n bytes, so that a large message does not make buf grow by steps. The outbox is locked.
+func (o *outbox) reserve(n int) {
+	need := len(o.buf) + n
+	if need <= cap(o.buf) || need <= outboxKeep || need > outboxLarge || o.owner == nil {
+		return
+	}
+	large := largeBuffers.Get().(*outBuffer)
+	large.b = append(large.b[:0], o.buf...)
+	recycle(o.owner, o.buf)
+	o.buf, o.owner = large.b, large
 }
 
 // full says whether consumers must wait. o.mu is held.
