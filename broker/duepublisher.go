@@ -27,6 +27,7 @@ func (d *duePublisher) publish(now int64, entries []schedule.Entry, fx *Effects)
 		msg := queue.Message{
 			Exchange: e.Exchange, RoutingKey: e.RoutingKey, Properties: e.Properties, Body: e.Body, Hidden: e.Hidden,
 			Persistent: e.Persistent, Priority: e.Priority, HasTTL: e.HasTTL, TTL: e.TTL,
+			Redelivered: d.mayHaveGone(e),
 		}
 		switch routed := d.pub.publishDue(d.exchange, &msg); {
 		case routed:
@@ -42,6 +43,13 @@ func (d *duePublisher) publish(now int64, entries []schedule.Entry, fx *Effects)
 		d.unrouted[i] = nil
 	}
 	d.unrouted = d.unrouted[:0]
+}
+
+// mayHaveGone says whether a broker that was killed may have delivered the message, without having noted it durably: what
+// was due when this broker began.
+func (d *duePublisher) mayHaveGone(e *schedule.Entry) bool {
+	b := d.pub.session.broker
+	return e.ID.Due <= b.started.UnixMilli() && e.ID.Serial>>startShift < b.starts
 }
 
 // publishDue routes a message that x has held back and adds it to the batch.

@@ -73,11 +73,16 @@ func (q *Queue) Burying() <-chan struct{} {
 // giveUpLocked removes a message, whose record is in memory, for good and dead-letters it if the queue has an exchange for
 // such.
 func (q *Queue) giveUpLocked(seq uint64, rec []byte, reason string, fx *Effects) {
+	l, at := q.mu.lanes.of(seq)
+	again := at < l.redelivered // it may have died before, and have been delivered elsewhere, in a broker that was killed
 	switch {
 	case q.rules.atLeastOnce:
-		q.discardLocked(rec, reason, fx)
+		q.discardLocked(rec, reason, again, fx)
 	case q.rules.deadLetters:
 		q.deadLetter(rec, reason, fx)
+		if last := len(fx.DeadLetters) - 1; again {
+			fx.DeadLetters[last].Message.Redelivered = true
+		}
 	default:
 		q.mu.counters.Dropped.Add(reason, 1)
 	}

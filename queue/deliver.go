@@ -143,7 +143,7 @@ func (q *Queue) plainHeadLocked(d *Delivery, m *Message) bool {
 	if !decodeRecord(rec, m) {
 		panic(fmt.Sprintf("queue: record %d of %s is damaged", d.Seq, q.resource()))
 	}
-	d.Message = m
+	d.Message, d.Redelivered = m, d.Redelivered || m.Redelivered
 	return true
 }
 

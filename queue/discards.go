@@ -15,6 +15,7 @@ type discards struct {
 	count   int
 	bytes   int64 // of bodies
 	cursor  uint64
+	old     uint64 // those below may have been forwarded by a broker that was killed before it had noted that
 	stuck   int  // in this round
 	busy    bool // somebody forwards
 	retryAt int64
@@ -55,12 +56,13 @@ func (q *Queue) keepDiscards(open func() Log, found bool) {
 	d := &q.mu.discards
 	if d.open = open; found {
 		d.log = open()
-		d.count, d.bytes, d.cursor = d.log.Count(), d.log.LiveBytes(), d.log.First()
+		d.count, d.bytes, d.cursor, d.old = d.log.Count(), d.log.LiveBytes(), d.log.First(), d.log.Next()
 	}
 }
 
-// discardLocked moves a dead message to the discards. rec is its record.
-func (q *Queue) discardLocked(rec []byte, reason string, fx *Effects) {
+// discardLocked moves a dead message to the discards. rec is its record; again says that it may have been delivered
+// elsewhere.
+func (q *Queue) discardLocked(rec []byte, reason string, again bool, fx *Effects) {
 	d := &q.mu.discards
 	if d.log == nil {
 		d.log = d.open()
@@ -69,6 +71,9 @@ func (q *Queue) discardLocked(rec []byte, reason string, fx *Effects) {
 	_, kept := d.log.Append(1+len(rec), q.durable)
 	kept[0] = byte(reasonIndex(reason))
 	copy(kept[1:], rec)
+	if again {
+		kept[1] |= flagRedelivered
+	}
 	d.count++
 	d.bytes += bodySize(rec)
 	fx.Discards = true
@@ -146,6 +151,7 @@ func (q *Queue) nextDiscardLocked(now int64, m *Discard) bool {
 		d.cursor++
 		m.Reason = reasons[min(int(rec[0]), len(reasons)-1)]
 		decodeRecord(bytes.Clone(rec[1:]), &m.Message)
+		m.Message.Redelivered = m.Message.Redelivered || m.seq < d.old
 		return true
 	}
 	return false

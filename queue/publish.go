@@ -105,10 +105,11 @@ func (q *Queue) readyLocked(seq uint64, size int64) {
 func (q *Queue) deliverStraightLocked(now int64, msgs []Message, idx []int32, fx *Effects) (n int) {
 	var run outboxRun
 	d := &fx.delivery
-	d.Redelivered, d.Now = false, now
+	d.Now = now
 	rated := q.mu.rate != nil
 	for q.mu.rings.top != nil && n < len(idx) && q.mu.ready == 0 && (!rated || q.mayTakeLocked(now, fx)) {
 		d.Message = &msgs[idx[n]]
+		d.Redelivered = d.Message.Redelivered
 		q.deliverNewLocked(now, d, &run, fx)
 		n++
 	}

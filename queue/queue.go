@@ -17,6 +17,10 @@ type Message struct {
 	// At most 65,535 bytes.
 	Hidden []byte
 
+	// Redelivered says that the message may have been delivered before it came here, by a broker that was killed before it
+	// had noted that.
+	Redelivered bool
+
 	// HasTTL says that the message itself limits its life to TTL milliseconds from its arrival in a queue.
 	HasTTL bool
 	TTL    int64

@@ -21,6 +21,7 @@ const (
 	flagPriority
 	flagWide // properties longer than 255 bytes or a body longer than 65,535
 	flagHidden
+	flagRedelivered // whatever its place in the log says
 )
 
 const (
@@ -55,6 +56,9 @@ func encodeRecord(dst []byte, m *Message, expiresAt int64) {
 	var flags byte
 	if m.Persistent {
 		flags |= flagPersistent
+	}
+	if m.Redelivered {
+		flags |= flagRedelivered
 	}
 	dst[1], dst[2] = byte(len(m.Exchange)), byte(len(m.RoutingKey))
 	n := narrowHeader
@@ -122,7 +126,8 @@ func decodeRecord(rec []byte, m *Message) bool {
 	if len(rec) != n+optional+exchange+key+properties+body {
 		return false
 	}
-	m.Persistent, m.ExpiresAt, m.Priority = flags&flagPersistent != 0, 0, 0
+	m.Persistent, m.Redelivered = flags&flagPersistent != 0, flags&flagRedelivered != 0
+	m.ExpiresAt, m.Priority = 0, 0
 	if optional != 0 {
 		if flags&flagExpires != 0 {
 			m.ExpiresAt = int64(binary.BigEndian.Uint64(rec[n:]))

@@ -11,7 +11,7 @@ import (
 func sameMessage(a, b *queue.Message) bool {
 	return bytes.Equal(a.Exchange, b.Exchange) && bytes.Equal(a.RoutingKey, b.RoutingKey) &&
 		bytes.Equal(a.Properties, b.Properties) && bytes.Equal(a.Body, b.Body) &&
-		a.Persistent == b.Persistent && bytes.Equal(a.Hidden, b.Hidden) && a.Priority == b.Priority && a.ExpiresAt == b.ExpiresAt
+		a.Persistent == b.Persistent && a.Redelivered == b.Redelivered && bytes.Equal(a.Hidden, b.Hidden) && a.Priority == b.Priority && a.ExpiresAt == b.ExpiresAt
 }
 
 func TestRecordKeepsTheMessage(t *testing.T) {
@@ -22,7 +22,7 @@ func TestRecordKeepsTheMessage(t *testing.T) {
 	}{
 		"empty":                {queue.Message{}, 6},
 		"small":                {queue.Message{RoutingKey: []byte("key"), Properties: []byte{0x10, 0, 2}, Body: []byte("body")}, 6 + 10},
-		"all fields":           {queue.Message{[]byte("ex"), []byte("key"), []byte{0, 0}, []byte("b"), true, 9, nil, false, 0, math.MaxInt64, false, 0}, 6 + 9 + 8},
+		"all fields":           {queue.Message{Exchange: []byte("ex"), RoutingKey: []byte("key"), Properties: []byte{0, 0}, Body: []byte("b"), Persistent: true, Redelivered: true, Priority: 9, ExpiresAt: math.MaxInt64}, 6 + 9 + 8},
 		"priority":             {queue.Message{Priority: 255}, 7},
 		"expiry":               {queue.Message{ExpiresAt: 1}, 14},
 		"past expiry":          {queue.Message{ExpiresAt: -1}, 14},
@@ -31,7 +31,7 @@ func TestRecordKeepsTheMessage(t *testing.T) {
 		"longest narrow":       {queue.Message{Properties: long, Body: make([]byte, 65535)}, 6 + 255 + 65535},
 		"wide by properties":   {queue.Message{Properties: make([]byte, 256), Priority: 1}, 11 + 257},
 		"wide by body":         {queue.Message{Body: make([]byte, 65536), ExpiresAt: 5}, 11 + 8 + 65536},
-		"wide, all the fields": {queue.Message{long, long, make([]byte, 70000), make([]byte, 70000), true, 1, nil, false, 0, 1, false, 0}, 11 + 9 + 510 + 140000},
+		"wide, all the fields": {queue.Message{Exchange: long, RoutingKey: long, Properties: make([]byte, 70000), Body: make([]byte, 70000), Persistent: true, Redelivered: true, Priority: 1, ExpiresAt: 1}, 11 + 9 + 510 + 140000},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rec := queue.EncodeRecord(&m.message)
@@ -72,7 +72,7 @@ func TestRecordViewsCannotGrowIntoEachOther(t *testing.T) {
 
 func FuzzDecodeRecord(f *testing.F) {
 	f.Add(queue.EncodeRecord(&queue.Message{}))
-	f.Add(queue.EncodeRecord(&queue.Message{[]byte("ex"), []byte("key"), []byte{0, 0}, []byte("b"), true, 9, nil, false, 0, 1234, false, 0}))
+	f.Add(queue.EncodeRecord(&queue.Message{Exchange: []byte("ex"), RoutingKey: []byte("key"), Properties: []byte{0, 0}, Body: []byte("b"), Persistent: true, Priority: 9, ExpiresAt: 1234}))
 	f.Add(queue.EncodeRecord(&queue.Message{Body: make([]byte, 65536), ExpiresAt: 5}))
 	f.Add([]byte{8, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, rec []byte) {
