@@ -16,8 +16,8 @@ type discards struct {
 	bytes   int64 // of bodies
 	cursor  uint64
 	old     uint64 // those below may have been forwarded by a broker that was killed before it had noted that
-	stuck   int  // in this round
-	busy    bool // somebody forwards
+	stuck   int    // in this round
+	busy    bool   // somebody forwards
 	retryAt int64
 	// taken names the queues that have a stuck message already, of those that it goes to. It is lost in a crash: then they
 	// get it twice (RabbitMQ 3.10.8 behaviour).

@@ -18,8 +18,12 @@ type lane struct {
 	redelivered uint64
 }
 
-// newLane makes a lane of what is in a log; all of that is ready.
-func newLane(log Log, priority uint8) lane {
+// newLane makes a lane of what is in a log; all of that is ready. With firm nothing durable is delivered from it before it
+// is on disk.
+func newLane(log Log, priority uint8, firm bool) lane {
+	if firm {
+		log.KeepFirm()
+	}
 	return lane{
 		log: log, cursor: log.First(), ready: log.Count(), priority: priority,
 		swept: log.First() >> blockBits, redelivered: log.DeliveredUpTo(),
@@ -99,7 +103,7 @@ func (q *Queue) laneForLocked(priority uint8) *lane {
 	l := q.mu.lanes.others[p]
 	if l == nil {
 		l = new(lane)
-		*l = newLane(q.newLog(p), p)
+		*l = newLane(q.newLog(p), p, q.rules.firm)
 		q.mu.lanes.others[p] = l
 	}
 	return l

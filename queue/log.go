@@ -22,6 +22,8 @@ type Log interface {
 	// Deliver asks whether a record may be handed out now, so that after a crash it would come back flagged as
 	// redelivered. If not, the queue's Ready is called when it may.
 	Deliver(seq uint64) bool
+	// KeepFirm has Deliver answer so for records that are not yet on disk, too.
+	KeepFirm()
 	// DeliveredUpTo is the mark below which records may have been handed out before the log was opened.
 	DeliveredUpTo() uint64
 

@@ -90,6 +90,7 @@ func (l *memoryLog) EachNote(visit func(seq uint64, count, notBefore int64)) {
 
 // What a log on disk could refuse, this one never does.
 func (l *memoryLog) Deliver(uint64) bool   { return true }
+func (l *memoryLog) KeepFirm()             {}
 func (l *memoryLog) DeliveredUpTo() uint64 { return l.deliveredUpTo }
 
 // Size is what a queue takes for the size of a body where it cannot look: here it is right.

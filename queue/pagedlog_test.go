@@ -43,6 +43,7 @@ func (l *pagedLog) Deliver(seq uint64) bool {
 	return true
 }
 
+func (l *pagedLog) KeepFirm()             {}
 func (l *pagedLog) DeliveredUpTo() uint64 { return l.opened }
 
 // evict takes all pages but the last from memory that the dice say.

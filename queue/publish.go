@@ -130,7 +130,7 @@ func (q *Queue) deliverNewLocked(now int64, d *Delivery, run *outboxRun, fx *Eff
 		if s.rated && q.heldBackLocked(s, now, fx) {
 			continue
 		}
-		if !appended && !s.options.NoAck {
+		if !appended && (!s.options.NoAck || q.rules.firm) {
 			d.Seq = q.appendLocked(now, d.Message, fx)
 			appended = true
 			if l, at := q.mu.lanes.of(d.Seq); !l.log.Deliver(at) {

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/warren-mq/warren/amqp"
+	"github.com/warren-mq/warren/dedup"
 )
 
 // Message is what a queue takes and gives. The slices are views; a queue keeps none of them beyond the call.
@@ -116,6 +117,8 @@ func New(c Config, newLog func(priority uint8) Log, found ...uint8) *Queue {
 	}
 	q.mu.rate = rateLimitOf(c.Arguments)
 	q.durability = durabilityOf(q.kind, c.Arguments, c.Durability)
+	_, window := c.Arguments.Get(dedup.ArgWindow)
+	q.rules.firm = window && q.durable && q.durability == Synced
 	if q.rules.orderingKey != "" {
 		q.mu.keys = newKeys()
 	}
@@ -123,7 +126,7 @@ func New(c Config, newLog func(priority uint8) Log, found ...uint8) *Queue {
 		q.mu.exact = new(exactTTL)
 	}
 	lanes := &q.mu.lanes
-	lanes.first = newLane(newLog(0), 0)
+	lanes.first = newLane(newLog(0), 0, q.rules.firm)
 	if q.rules.priorities {
 		lanes.others = make([]*lane, int(q.rules.maxPriority)+1)
 		lanes.others[0] = &lanes.first

@@ -15,6 +15,10 @@ type rules struct {
 	maxLength, maxBytes int64
 	overflow            string
 
+	// firm: nothing durable is delivered before it is on disk. Where duplicates are dropped, what a client has seen must not
+	// be forgotten in a crash, or its publisher's next try would be seen as well.
+	firm bool
+
 	deadLetters                bool // there is a dead-letter exchange
 	deadLetterTo               string
 	deadLetterKey              string

@@ -25,6 +25,16 @@ type deliveredMark struct {
 // as redelivered. If not, the mark is being raised, and the function given to OnReady is called when it is
 // durable. In a drain the mark runs ahead and the answer is always yes.
 func (l *Log) Deliver(seq uint64) bool {
+	if !l.firm.on {
+		return l.marked(seq)
+	}
+	// The mark shall be in the group that makes the record durable.
+	marked := l.marked(seq)
+	return l.isFirm(seq) && marked
+}
+
+// marked is Deliver as far as the mark is concerned.
+func (l *Log) marked(seq uint64) bool {
 	m := &l.delivered
 	stride := deliveredStride + m.longer
 	if !l.durable || seq+stride/2 < m.safe {

@@ -52,6 +52,7 @@ type Log struct {
 
 	notes     notes
 	delivered deliveredMark
+	firm      firm
 	paging    paging
 }
 
@@ -84,6 +85,9 @@ func (l *Log) Append(size int, persistent bool) (seq uint64, record []byte) {
 	if persistent && l.durable {
 		flag = 0
 		l.pend().touch(l.tail)
+		if l.firm.on {
+			l.firm.append(l.next, l.store.number)
+		}
 	}
 	seq = l.next
 	l.next++
