@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,14 +14,15 @@ import (
 // also if its time came while the broker was away.
 func TestWhatWaitsForARetryOutlivesTheBroker(t *testing.T) {
 	dir := t.TempDir()
-	now := time.UnixMilli(1_000_000)
+	var clock atomic.Int64 // unix milliseconds; the broker's timers ask at any moment
+	clock.Store(1_000_000)
 	open := func() (*bench, func()) {
 		t.Helper()
 		store, err := storage.Open(dir, storage.Options{SegmentBytes: 1 << 20, ValueLogBytes: 1 << 20})
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := New(Config{Store: store, Now: func() time.Time { return now }})
+		b, err := New(Config{Store: store, Now: func() time.Time { return time.UnixMilli(clock.Load()) }})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,7 +73,7 @@ func TestWhatWaitsForARetryOutlivesTheBroker(t *testing.T) {
 	}
 	stop()
 
-	now = time.UnixMilli(1_009_999)
+	clock.Store(1_009_999)
 	b, stop = open()
 	for name := range kinds {
 		q := find(b, name)
@@ -86,7 +88,7 @@ func TestWhatWaitsForARetryOutlivesTheBroker(t *testing.T) {
 			t.Errorf("%s: got %q first, want a", name, got)
 		}
 	}
-	now = time.UnixMilli(1_010_000)
+	clock.Store(1_010_000)
 	for name := range kinds {
 		q := find(b, name)
 		b.tick(q)
@@ -97,7 +99,7 @@ func TestWhatWaitsForARetryOutlivesTheBroker(t *testing.T) {
 	}
 	stop()
 
-	now = time.UnixMilli(1_030_001) // b came due while the broker was away
+	clock.Store(1_030_001) // b came due while the broker was away
 	b, stop = open()
 	defer stop()
 	for name := range kinds {
