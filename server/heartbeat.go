@@ -28,6 +28,7 @@ type heartbeats struct {
 	conn         *conn
 	frames       uint64 // sent
 	half         bool   // this tick was one between two checks
+	deaf         bool   // at a tick since the last check the reader did not listen, and not because of this client
 	received     uint64 // bytes
 	sent         uint64 // bytes
 	silentChecks int    // in a row
@@ -39,6 +40,7 @@ const maxSilentChecks = 2
 func (h *heartbeats) beat() {
 	c := h.conn
 	h.send()
+	h.look()
 	if h.half = !h.half; !h.half && !h.heard() {
 		c.log.Error().Dur("timeout", c.heartbeat).Msg("missed heartbeats from client")
 		c.reset()
@@ -64,20 +66,22 @@ func (h *heartbeats) send() {
 	out.wake()
 }
 
+// look notes at every tick whether the client could be heard.
+func (h *heartbeats) look() {
+	h.deaf = h.deaf || !h.conn.listening.Load() && !h.conn.out.waits()
+}
+
 // heard tells whether the client may still be there. While the reader does not listen, since it waits for an alarm to
-// end or for the disk, the client cannot be heard; while it waits for the client to take what was written, it must take
-// something.
+// end or for the disk, the client cannot be heard, and it has a whole interval from then on; while the reader waits for the
+// client to take what was written, it must take something.
 func (h *heartbeats) heard() bool {
 	c := h.conn
 	received, sent := c.received.bytes.Load(), c.out.sent.Load()
-	alive := received != h.received
-	switch {
-	case c.out.waits():
+	alive := received != h.received || h.deaf
+	if c.out.waits() {
 		alive = alive || sent != h.sent
-	case !c.listening.Load():
-		alive = true
 	}
-	h.received, h.sent = received, sent
+	h.received, h.sent, h.deaf = received, sent, false
 	if alive {
 		h.silentChecks = 0
 		return true

@@ -122,6 +122,23 @@ func TestHeldPublisherIsNotTakenForDead(t *testing.T) {
 	})
 }
 
+// TestReleasedPublisherHasAWholeInterval: a check that comes just after the reader listens again cannot have heard it.
+func TestReleasedPublisherHasAWholeInterval(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer(t, Config{}, broker.Config{})
+		p := openChannel(t, s, 2)
+		s.broker.Alarms.Set(broker.Memory, true)
+		p.publish(1, "", "q", "held")
+		p.expect(0, &amqp.ConnectionBlocked{Reason: "low on memory"})
+		start := time.Now()
+		time.AfterFunc(time.Minute-time.Millisecond, func() { s.broker.Alarms.Set(broker.Memory, false) })
+		p.expect(0, &amqp.ConnectionUnblocked{})
+		if d := p.expectEnd().Sub(start); d != 64*time.Second {
+			t.Fatalf("cut after %v, want 64s: the checks after 62s and 64s heard nothing", d)
+		}
+	})
+}
+
 // TestHeldPublisherThatVanishesIsNoticed: nobody reads from it, so only the failing heartbeats tell.
 func TestHeldPublisherThatVanishesIsNoticed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -174,6 +191,7 @@ func TestClientIsHeardOnlyWhileTheReaderListens(t *testing.T) {
 			if c.sent {
 				k.out.sent.Add(8)
 			}
+			h.look()
 			alive = h.heard()
 		}
 		if alive != c.wantsAlive {
