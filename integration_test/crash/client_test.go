@@ -1,6 +1,7 @@
 package crash_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -57,7 +58,7 @@ func (c *client) open() error {
 		{amqp.ConnectionOpenOkID, amqp.AppendMethod(nil, 1, &amqp.ChannelOpen{})},
 		{amqp.ChannelOpenOkID, nil},
 	} {
-		e, err := c.next()
+		e, err := c.answer()
 		if err != nil {
 			return err
 		}
@@ -160,7 +161,7 @@ func (c *client) call(m amqp.Method, answer amqp.Method) error {
 	if err := c.write(amqp.AppendMethod(nil, 1, m)); err != nil {
 		return err
 	}
-	e, err := c.next()
+	e, err := c.answer()
 	if err != nil {
 		return err
 	}
@@ -168,6 +169,18 @@ func (c *client) call(m amqp.Method, answer amqp.Method) error {
 		return fmt.Errorf("%s is answered with %s", m.ID(), describe(e.method))
 	}
 	return answer.Decode(e.method.Append(nil)[4:])
+}
+
+// errStopped says that the broker was stopped in good order before it answered.
+var errStopped = errors.New("the broker takes leave")
+
+// answer waits for the next event, which a broker that is stopped does not give.
+func (c *client) answer() (event, error) {
+	e, err := c.next()
+	if err == nil && isShutdown(e.method) {
+		err = errStopped
+	}
+	return e, err
 }
 
 // isShutdown recognises how a broker takes leave that is stopped in good order.
@@ -213,7 +226,7 @@ func (e *event) message() (messageID, error) {
 
 // cut tells whether an error means no more than that the broker is gone.
 func cut(err error) bool {
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
+	if err == io.EOF || err == io.ErrUnexpectedEOF || err == errStopped {
 		return true
 	}
 	_, ok := err.(net.Error)
