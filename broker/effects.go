@@ -96,6 +96,12 @@ func (q *Queue) Settle(now int64, s *queue.Settlement, fx *Effects) {
 	q.after(now, fx)
 }
 
+// SettleSome applies the first of many; see queue.Queue.
+func (q *Queue) SettleSome(now int64, s *queue.Settlement, fx *Effects) {
+	q.Queue.SettleSome(now, s, &fx.Effects)
+	q.after(now, fx)
+}
+
 // Resume tells that a consumer has credit again.
 func (q *Queue) Resume(now int64, s *queue.Subscription, fx *Effects) {
 	q.Queue.Resume(now, s, &fx.Effects)

@@ -56,7 +56,9 @@ func (q *Queue) buryLocked(fx *Effects) {
 		}
 		n++
 	}
-	q.mu.dying = append(q.mu.dying[:0], q.mu.dying[n:]...)
+	if n > 0 { // or each of many that have to be read would have all before it moved
+		q.mu.dying = append(q.mu.dying[:0], q.mu.dying[n:]...)
+	}
 }
 
 // Burying returns a channel that is closed when it is worth to ask again, as long as dead messages wait to be read; nil

@@ -28,11 +28,7 @@ func (q *Queue) Settle(now int64, s *Settlement, fx *Effects) {
 	if q.mu.closed {
 		return
 	}
-	q.mu.counters.Ack += uint64(len(s.Acked))
-	q.settledLocked(s.Acked, "", fx)
-	q.settledLocked(s.Rejected, Rejected, fx)
-	q.requeueLocked(now, s, fx)
-	q.returnLocked(now, s.Returned, fx)
+	q.applyLocked(now, s, fx)
 	if q.rules.limited {
 		// Before anybody gets them: what came back above the limit is lost first (RabbitMQ 3.10.8 behaviour).
 		q.dropExcessLocked(fx)
@@ -47,6 +43,15 @@ func (q *Queue) Settle(now int64, s *Settlement, fx *Effects) {
 	}
 	q.deliverLocked(now, fx)
 	fx.done()
+}
+
+// applyLocked drops what is settled for good, and takes back what is not.
+func (q *Queue) applyLocked(now int64, s *Settlement, fx *Effects) {
+	q.mu.counters.Ack += uint64(len(s.Acked))
+	q.settledLocked(s.Acked, "", fx)
+	q.settledLocked(s.Rejected, Rejected, fx)
+	q.requeueLocked(now, s, fx)
+	q.returnLocked(now, s.Returned, fx)
 }
 
 // settledLocked drops unacked messages; those that died for a reason are dead-lettered.

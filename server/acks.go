@@ -105,32 +105,27 @@ func (c *conn) settlementFor(k *consumer) *settlement {
 	return s
 }
 
-// settleAcks tells the queues what became of their messages and lets consumers that have credit again go on.
-func (c *conn) settleAcks() {
+// settleAcks tells the queues what became of their messages and lets consumers that have credit again go on. tied says
+// that acknowledgements must be part of the commit at hand, since a publish or the answer to a transaction is.
+func (c *conn) settleAcks(tied bool) {
 	entered := c.enter()
 	now := c.now()
 	c.givenBack = false
-	for i, s := range c.settling {
-		var shared *channel // whose limit for all of its consumers has room again
-		c.out.mu.Lock()
-		for _, k := range s.consumers {
-			k.settling = nil
-			k.ch.active.Store(now)
-			if k.starved && k.hasCredit() {
-				k.starved = false
-				s.Resume = append(s.Resume, k.subscription)
-			}
-			if k.ch.globalPrefetch > 0 && k.ch != shared {
-				shared = k.ch
-				c.sharing = append(c.sharing, shared)
-			}
-		}
-		c.out.mu.Unlock()
-		s.queue.Settle(now, &s.Settlement, &c.fx)
+	large := c.settling[:0]
+	for _, s := range c.settling {
 		delete(c.settlements, s.queue)
-		c.settling[i] = nil
+		c.creditBack(now, s)
+		if !tied && s.Len() > queue.SettleSlice {
+			large = append(large, s)
+			continue
+		}
+		s.queue.Settle(now, &s.Settlement, &c.fx)
 		c.keepSettlement(s)
 	}
+	for _, s := range large {
+		c.settleInSlices(now, s)
+	}
+	clear(c.settling)
 	c.settling = c.settling[:0]
 	for i, ch := range c.sharing {
 		c.resumeStarved(ch)
@@ -138,6 +133,45 @@ func (c *conn) settleAcks() {
 	}
 	c.sharing = c.sharing[:0]
 	c.leave(entered)
+}
+
+// settleInSlices settles so much that others would wait long for the queue and, worse, for the next commit. What happens in
+// a slice is one commit, and the next is part of the same or a later one.
+func (c *conn) settleInSlices(now int64, s *settlement) {
+	c.breathe(func() { s.queue.Arrange(&s.Settlement) })
+	for s.Len() > queue.SettleSlice {
+		s.queue.SettleSome(now, &s.Settlement, &c.fx)
+		c.breathe(nil)
+	}
+	s.queue.Settle(now, &s.Settlement, &c.fx)
+}
+
+// breathe lets a commit begin in the middle of work on queues.
+func (c *conn) breathe(meanwhile func()) {
+	c.srv.broker.Leave()
+	if meanwhile != nil {
+		meanwhile()
+	}
+	c.commit = c.srv.broker.Enter()
+}
+
+// creditBack notes who can take messages again, now that s is settled.
+func (c *conn) creditBack(now int64, s *settlement) {
+	var shared *channel // whose limit for all of its consumers has room again
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	for _, k := range s.consumers {
+		k.settling = nil
+		k.ch.active.Store(now)
+		if k.starved && k.hasCredit() {
+			k.starved = false
+			s.Resume = append(s.Resume, k.subscription)
+		}
+		if k.ch.globalPrefetch > 0 && k.ch != shared {
+			shared = k.ch
+			c.sharing = append(c.sharing, shared)
+		}
+	}
 }
 
 // keepSettlement keeps a settlement that is done with for the next batch, unless it has grown large.

@@ -227,7 +227,7 @@ func (ch *channel) release() {
 	clear(ch.consumers)
 	ch.unacked.takeAll(func(d delivery) { c.note(d, returned) })
 	c.out.mu.Unlock()
-	c.settleAcks()
+	c.settleAcks(false)
 	for _, k := range consumers {
 		k.queue.Cancel(k.subscription, &c.fx)
 	}

@@ -283,7 +283,7 @@ func (c *conn) settle() {
 		c.settlePublishes()
 	}
 	if len(c.settling) > 0 {
-		c.settleAcks()
+		c.settleAcks(publishes)
 	}
 	c.leave(entered)
 }

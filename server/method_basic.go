@@ -215,5 +215,5 @@ func (ch *channel) requeueAll() {
 	c.out.mu.Lock()
 	ch.unacked.takeAll(func(d delivery) { c.note(d, requeued) })
 	c.out.mu.Unlock()
-	c.settleAcks()
+	c.settleAcks(false)
 }

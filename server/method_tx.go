@@ -85,7 +85,7 @@ func (ch *channel) txCommit(*amqp.TxCommit) error {
 	}
 	c.out.mu.Unlock()
 	tx.reset(ch)
-	c.settleAcks()
+	c.settleAcks(true)
 	if refused > 0 {
 		return amqp.Errorf(amqp.PreconditionFailed, "partial tx completion")
 	}
