@@ -64,8 +64,7 @@ func (fx *Effects) AwaitBurials(stop <-chan struct{}) {
 				return
 			}
 		}
-		q.reading.Lock() // whoever has buried the last of them is through with what follows
-		q.reading.Unlock()
+		q.read() // whoever has buried the last of them is through with what follows
 	}
 }
 

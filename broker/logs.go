@@ -68,6 +68,12 @@ func (q *Queue) recordsReady() {
 	fx.Run()
 }
 
+// read returns when whoever deals with records that were read is through with it.
+func (q *Queue) read() {
+	q.reading.Lock()
+	defer q.reading.Unlock()
+}
+
 // logTag names the log of one priority of a queue in the store.
 func logTag(vhost, name string, priority uint8) []byte {
 	tag := definitionKey(kindOfQueue, vhost, name)

@@ -86,7 +86,8 @@ func parseNumber(s string, most int64) (n int64, ok bool) {
 	return n, err == nil && n >= 1 && n <= most
 }
 
-// CheckWindow, CheckHeader and CheckDeadLetter return why a value is refused, as RabbitMQ prints reasons, or nothing.
+// CheckWindow returns why a value of x-dedup-window is refused, as RabbitMQ prints reasons, or nothing. CheckHeader and
+// CheckDeadLetter do so for the other arguments.
 func CheckWindow(v any, _ amqp.Table) (reason string) {
 	s, ok := v.(string)
 	if !ok {

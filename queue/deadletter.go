@@ -72,6 +72,24 @@ func (q *Queue) Burying() <-chan struct{} {
 	return q.arrivalLocked()
 }
 
+// Fetch asks for the record of an unacked message that may have to be dead-lettered. It returns nil if that is in memory,
+// else a channel that is closed when it is worth to ask again.
+func (q *Queue) Fetch(seq uint64) (wait <-chan struct{}) {
+	if !q.rules.deadLetters {
+		return nil
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.mu.closed {
+		return nil
+	}
+	l, at := q.mu.lanes.of(seq)
+	if _, ok := l.log.At(at); !ok && l.log.Live(at) {
+		wait = q.arrivalLocked()
+	}
+	return wait
+}
+
 // giveUpLocked removes a message, whose record is in memory, for good and dead-letters it if the queue has an exchange for
 // such.
 func (q *Queue) giveUpLocked(seq uint64, rec []byte, reason string, fx *Effects) {

@@ -304,6 +304,13 @@ func (c *conn) leave(entered bool) {
 	}
 }
 
+// outside calls f, which may wait, in the midst of a reader's work on a method.
+func (c *conn) outside(f func()) {
+	c.leave(true)
+	f()
+	c.enter()
+}
+
 // settlePublishes returns how many messages queues have refused.
 func (c *conn) settlePublishes() (refused int) {
 	entered := c.enter()

@@ -57,6 +57,9 @@ func (ch *channel) txCommit(*amqp.TxCommit) error {
 	if tx == nil {
 		return amqp.Errorf(amqp.PreconditionFailed, "channel is not transactional")
 	}
+	if err := tx.fetch(c); err != nil {
+		return err
+	}
 	for i := range tx.publishes {
 		p := &tx.publishes[i]
 		c.pub.Release(&p.held)
@@ -86,6 +89,7 @@ func (ch *channel) txCommit(*amqp.TxCommit) error {
 	c.out.mu.Unlock()
 	tx.reset(ch)
 	c.settleAcks(true)
+	c.outside(func() { c.fx.AwaitBurials(c.forced) }) // commit-ok is for the dead letters too
 	if refused > 0 {
 		return amqp.Errorf(amqp.PreconditionFailed, "partial tx completion")
 	}
@@ -99,6 +103,42 @@ func (ch *channel) txCommit(*amqp.TxCommit) error {
 	commit := ch.waitFor(commitWait{commit: c.srv.broker.Outstanding(), until: queue.Synced, commitOk: true})
 	c.out.mu.Unlock()
 	c.srv.broker.AwaitCommit(commit, ch)
+	return nil
+}
+
+// mostFetches is how often a commit waits for records that it needs all at once: where they do not fit into memory together,
+// the dead letters that are missing follow in commits of their own.
+const mostFetches = 100
+
+// fetch waits until the messages that the transaction rejects are in memory, where they may have to be dead-lettered:
+// that is to be part of the one commit.
+func (tx *transaction) fetch(c *conn) error {
+	for range mostFetches {
+		var wait <-chan struct{}
+		for _, part := range tx.settled {
+			if part.what == acked {
+				continue
+			}
+			for _, d := range part.deliveries {
+				if w := d.consumer.queue.Fetch(d.seq); w != nil {
+					wait = w
+				}
+			}
+		}
+		if wait == nil {
+			return nil
+		}
+		c.outside(func() {
+			select {
+			case <-wait:
+			case <-c.forced:
+			case <-c.srv.broker.Failed():
+			}
+		})
+		if e := c.force.Load(); e != nil {
+			return e
+		}
+	}
 	return nil
 }
 

@@ -13,6 +13,11 @@ import (
 // TestDeadLetterIsThereForWhatFollowsItsReject: what a client asks for behind a reject finds the dead letter in its queue,
 // also if the rejected message has to be read from disk first.
 func TestDeadLetterIsThereForWhatFollowsItsReject(t *testing.T) {
+	t.Run("confirms", func(t *testing.T) { rejectPaged(t, false) })
+	t.Run("transactions", func(t *testing.T) { rejectPaged(t, true) })
+}
+
+func rejectPaged(t *testing.T, transactions bool) {
 	s := amqptest.NewServer(t, amqptest.WithDataDir(t.TempDir()), amqptest.WithoutManagement())
 	ch := durableChannel(t, s)
 	must(t, ch.Confirm(false))
@@ -33,15 +38,23 @@ func TestDeadLetterIsThereForWhatFollowsItsReject(t *testing.T) {
 	}
 
 	c := openChannel(t, s)
+	if transactions {
+		c.send(1, &amqp.TxSelect{})
+		c.expect(1, &amqp.TxSelectOk{})
+	}
 	for range messages {
 		c.send(1, &amqp.BasicGet{Queue: "work"})
 		c.skip(amqp.BasicGetOkID)
 		c.body()
 	}
-	for tag := range uint64(messages) { // the oldest are no longer in memory
-		c.write(amqp.AppendMethod(amqp.AppendMethod(nil, 1,
-			&amqp.BasicReject{DeliveryTag: tag + 1}),
-			1, &amqp.BasicGet{Queue: "dead", NoAck: true}))
+	for tag := range uint64(50) { // the oldest are no longer in memory
+		b := amqp.AppendMethod(nil, 1, &amqp.BasicReject{DeliveryTag: tag + 1})
+		if transactions {
+			c.write(amqp.AppendMethod(b, 1, &amqp.TxCommit{}))
+			c.expect(1, &amqp.TxCommitOk{})
+			b = nil
+		}
+		c.write(amqp.AppendMethod(b, 1, &amqp.BasicGet{Queue: "dead", NoAck: !transactions}))
 		c.skip(amqp.BasicGetOkID)
 		c.body()
 	}

@@ -199,7 +199,10 @@ func (s *script) get(b []byte) []byte {
 	step := s.step("get %s noack=%v", q.name, noAck)
 	x := expectation{answer: amqp.BasicGetEmptyID, step: step}
 	if m, tag, flagged := s.world.get(q, noAck); m != nil {
-		x = expectation{answer: amqp.BasicGetOkID, step: step, count: uint32(q.ready()), queue: q.name, message: m, tag: tag, flagged: flagged}
+		x = expectation{
+			answer: amqp.BasicGetOkID, step: step, count: uint32(q.ready()), queue: q.name,
+			message: m, tag: tag, flagged: flagged, unsure: m.unsure && !flagged,
+		}
 	}
 	return s.method(b, &amqp.BasicGet{Queue: q.name, NoAck: noAck}, x)
 }

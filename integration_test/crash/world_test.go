@@ -38,6 +38,8 @@ type worldMessage struct {
 	id        messageID
 	unacked   bool
 	delivered bool // the next delivery has to be flagged
+	old       bool // it was there when the broker started
+	unsure    bool // the next delivery may be flagged: a broker that was killed may have delivered it
 }
 
 type worldExchange struct {
@@ -284,7 +286,11 @@ func (w *world) settle(s worldSettlement) {
 		}
 		w.remove(d.queue, d.message)
 		if s.what == rejected && d.queue.deadLetters && !d.queue.deleted {
-			w.publish(d.message.id, w.route("", deadLetterQueue(d.queue.name)))
+			to := w.route("", deadLetterQueue(d.queue.name))
+			w.publish(d.message.id, to)
+			for _, q := range to {
+				q.messages[len(q.messages)-1].unsure = d.message.old
+			}
 		}
 	}
 }

@@ -113,7 +113,8 @@ func TestTopologyIsRemovedUnlessItExisted(t *testing.T) {
 	if _, err := load.Run(t.Context(), o, ignore); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ch.QueueDeclare("load", false, false, true, false, nil); err == nil {
+	_, err = ch.QueueDeclare("load", false, false, true, false, nil)
+	if err == nil {
 		_, err = ch.QueueDelete("load", false, false, false)
 	}
 	if err != nil {
