@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"maps"
 	"slices"
+	"strings"
 
 	"github.com/dgraph-io/badger/v4"
 )
@@ -77,9 +77,12 @@ func tablePartKey(key []byte, part int) []byte {
 
 // writeTableEntry stores or, if value is nil, deletes a key, with what parts it had and has.
 func (s *Store) writeTableEntry(w *writer, key, value []byte) error {
-	had, err := s.tableParts(key)
+	stands, had, err := s.tableParts(key)
 	if err != nil {
 		return err
+	}
+	if value == nil && !stands {
+		return nil // came and went without Badger
 	}
 	parts := 0
 	stored := append([]byte{0}, value...)
@@ -105,8 +108,8 @@ func (s *Store) writeTableEntry(w *writer, key, value []byte) error {
 	return w.setInline(tableKey(key), checked(tableKey(key), stored))
 }
 
-// tableParts returns in how many parts the stored value of key is.
-func (s *Store) tableParts(key []byte) (parts int, err error) {
+// tableParts reports whether key is stored, and in how many parts its value is.
+func (s *Store) tableParts(key []byte) (stands bool, parts int, err error) {
 	err = s.db.View(func(txn *badger.Txn) error {
 		item, err := txn.Get(tableKey(key))
 		if errors.Is(err, badger.ErrKeyNotFound) {
@@ -115,6 +118,7 @@ func (s *Store) tableParts(key []byte) (parts int, err error) {
 		if err != nil {
 			return err
 		}
+		stands = true
 		return item.Value(func(v []byte) error {
 			if len(v) == 13 && v[0] == 1 {
 				parts = int(binary.BigEndian.Uint32(v[1:]))
@@ -122,44 +126,66 @@ func (s *Store) tableParts(key []byte) (parts int, err error) {
 			return nil
 		})
 	})
-	return parts, err
+	return stands, parts, err
 }
 
 // Table calls visit with the durable entries of the ordered table whose keys begin with prefix, in key order. Both
-// slices are the caller's to keep. What was put or deleted and is not yet durable is not seen.
+// slices are the caller's to keep. What was put or deleted and is not yet durable is not seen. Entries are read while they
+// are visited, so that a table may be larger than the memory.
 func (s *Store) Table(prefix []byte, visit func(key, value []byte) error) error {
-	s.durable.mu.Lock()
-	pending := map[string][]byte{}
-	for k, v := range s.durable.table.pending {
-		if bytes.HasPrefix([]byte(k), prefix) {
-			pending[k] = bytes.Clone(v)
+	// Before Badger is read: what the pager takes there meanwhile is then seen twice, and not missed.
+	newer := s.pendingTable(prefix)
+	next := func() error {
+		e := newer[0]
+		newer = newer[1:]
+		if e.value == nil {
+			return nil
 		}
+		return visit([]byte(e.key), bytes.Clone(e.value))
 	}
-	s.durable.mu.Unlock()
-	err := s.storedTable(prefix, func(key, value []byte) {
-		if _, newer := pending[string(key)]; !newer {
-			pending[string(key)] = value
-		}
-	})
-	if err != nil {
-		return err
-	}
-	for _, key := range slices.Sorted(maps.Keys(pending)) {
-		if value := pending[key]; value != nil {
-			if err := visit([]byte(key), value); err != nil {
+	err := s.storedTable(prefix, func(key, value []byte) error {
+		for len(newer) > 0 && newer[0].key < string(key) {
+			if err := next(); err != nil {
 				return err
 			}
 		}
+		if len(newer) > 0 && newer[0].key == string(key) {
+			return next()
+		}
+		return visit(key, value)
+	})
+	for err == nil && len(newer) > 0 {
+		err = next()
 	}
-	return nil
+	return err
+}
+
+// tableEntry is an entry that Badger lacks. A nil value is a deleted key.
+type tableEntry struct {
+	key   string
+	value []byte // immutable
+}
+
+// pendingTable returns what Badger lacks, in key order.
+func (s *Store) pendingTable(prefix []byte) (list []tableEntry) {
+	s.durable.mu.Lock()
+	for k, v := range s.durable.table.pending {
+		if strings.HasPrefix(k, string(prefix)) {
+			list = append(list, tableEntry{k, v})
+		}
+	}
+	s.durable.mu.Unlock()
+	slices.SortFunc(list, func(a, b tableEntry) int { return strings.Compare(a.key, b.key) })
+	return list
 }
 
 // storedTable reads the entries that are in Badger.
-func (s *Store) storedTable(prefix []byte, visit func(key, value []byte)) error {
+func (s *Store) storedTable(prefix []byte, visit func(key, value []byte) error) error {
 	s.iterators.RLock()
 	defer s.iterators.RUnlock()
 	return s.db.View(func(txn *badger.Txn) error {
-		it := txn.NewIterator(badger.IteratorOptions{Prefix: tableKey(prefix), PrefetchValues: true, PrefetchSize: 64})
+		// Values are inline, so there is nothing to prefetch.
+		it := txn.NewIterator(badger.IteratorOptions{Prefix: tableKey(prefix)})
 		defer it.Close()
 		for it.Rewind(); it.Valid(); it.Next() {
 			key := it.Item().KeyCopy(nil)
@@ -174,7 +200,9 @@ func (s *Store) storedTable(prefix []byte, visit func(key, value []byte)) error 
 				}
 				continue
 			}
-			visit(key[1:], value)
+			if err := visit(key[1:], value); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
