@@ -17,9 +17,12 @@ const (
 // DeadLettered counts dead letters by queue type, strategy and reason since the node started. What dies in a queue that
 // has no dead-letter exchange is counted by the queue.
 type DeadLettered struct {
-	byType    [2][3][4]atomic.Uint64 // of classic and quorum queues
-	Confirmed atomic.Uint64          // at least once: those that their targets have
+	byType    [2][3]deathCounts // of classic and quorum queues
+	Confirmed atomic.Uint64     // at least once: those that their targets have
 }
+
+// deathCounts are in the order of queue.Reasons.
+type deathCounts [len(queue.Deaths{})]atomic.Uint64
 
 // Add counts n dead letters.
 func (d *DeadLettered) Add(queueType, strategy, reason string, n uint64) {
@@ -38,7 +41,7 @@ func (d *DeadLettered) Of(queueType, strategy string) (counts queue.Deaths) {
 	return counts
 }
 
-func (d *DeadLettered) at(queueType, strategy string) *[4]atomic.Uint64 {
+func (d *DeadLettered) at(queueType, strategy string) *deathCounts {
 	t, s := 0, 0
 	if queueType == "quorum" {
 		t = 1

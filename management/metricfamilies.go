@@ -151,7 +151,7 @@ func deathMetrics(w *metricWriter, t *tally, counts *broker.DeadLettered) {
 			for _, strategy := range []string{atLeastOnce, broker.AtMostOnce, broker.Disabled} {
 				switch {
 				case typ == "classic" && (strategy == atLeastOnce || reason == queue.DeliveryLimit),
-					strategy == atLeastOnce && reason == queue.MaxLen:
+					strategy == atLeastOnce && (reason == queue.MaxLen || reason == queue.Duplicate):
 					continue // there are none
 				}
 				n := counts.Of(typ, strategy)[i]
@@ -168,7 +168,8 @@ func deathMetrics(w *metricWriter, t *tally, counts *broker.DeadLettered) {
 }
 
 // deathText says the reasons in words, in the order of queue.Reasons.
-var deathText = [...]string{"they expired", "they were rejected", "their queue was full", "they were given back too often"}
+var deathText = [...]string{"they expired", "they were rejected", "their queue was full", "they were given back too often",
+	"they had come before"}
 
 // globalMetrics are those by protocol and by queue type. They are there from the start, also for types without queues.
 func globalMetrics(w *metricWriter, t *tally) {

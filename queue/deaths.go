@@ -1,7 +1,7 @@
 package queue
 
 // reasons are those for which a message dies; their places in it are stored with discards.
-var reasons = [...]string{Expired, Rejected, MaxLen, DeliveryLimit}
+var reasons = [...]string{Expired, Rejected, MaxLen, DeliveryLimit, Duplicate}
 
 // Reasons returns the reasons in the order in which Deaths counts them.
 func Reasons() []string { return reasons[:] }

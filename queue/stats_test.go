@@ -28,7 +28,7 @@ func TestStatsAddAddsEveryField(t *testing.T) {
 		t.Errorf("sum of ones is %+v", sum)
 	}
 	want := queue.Stats{Publish: 1, Deliver: 1, DeliverNoAck: 1, Get: 1, GetNoAck: 1, GetEmpty: 1, Redeliver: 1, Ack: 1,
-		Deduplicated: 1, Dropped: queue.Deaths{1, 1, 1, 1}}
+		Deduplicated: 1, Dropped: queue.Deaths{1, 1, 1, 1, 1}}
 	if got := ones.Counters(); got != want {
 		t.Errorf("counters are %+v", got)
 	}

@@ -29,6 +29,11 @@ var leftOutMetrics = map[string]string{
 	"rabbitmq_queue_head_message_timestamp":        "a sum of times says nothing",
 }
 
+// ownMetrics are those that RabbitMQ cannot have, and why.
+var ownMetrics = map[string]string{
+	"rabbitmq_global_messages_dead_lettered_duplicate_total counter dead_letter_strategy,queue_type": "x-dedup-dead-letter",
+}
+
 const metricsFile = "metrics.txt"
 
 // families lists the metrics of a broker with their types and the names of their labels, one in a line.
@@ -82,8 +87,8 @@ func compareMetrics(t *testing.T, want, got []string) {
 		}
 	}
 	for _, line := range got {
-		if !slices.Contains(want, line) {
-			t.Errorf("%s: RabbitMQ has no such metric", line)
+		if _, own := ownMetrics[line]; own == slices.Contains(want, line) {
+			t.Errorf("%s: RabbitMQ has no such metric, or this is not our own: %t", line, own)
 		}
 	}
 }
