@@ -49,7 +49,7 @@ func weightOf(key string) (n int64, ok bool) {
 // and what a removed one had goes to the others by weight. RabbitMQ jumps over a ring of buckets in the order of
 // bindings, which takes memory for each unit of weight and moves more keys when one of the first goes.
 //
-// A message costs time for each destination: 5 ns with equal weights, 15 ns otherwise (BenchmarkConsistentHash).
+// A message costs time for each destination: 2 ns with equal weights, 19 ns otherwise (BenchmarkConsistentHash).
 type consistentHashRoutes struct {
 	byHeader bool
 	header   string
