@@ -28,8 +28,9 @@ type deduplication struct {
 	// Guarded by mu: what the store has, in rows, and what it is still to be given.
 	rows    []dedupRow
 	nextRow uint64
-	unsaved []uint64 // positions, rising
-	ended   bool     // nothing is saved any more
+	levels  [2]rowLevel // the last rows: those of the second, then those of the first
+	unsaved []uint64    // positions, rising
+	ended   bool        // nothing is saved any more
 
 	// inFlight are identities that were added for messages whose fate is not known yet; only exchanges have some.
 	// Guarded by mu.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -152,6 +153,9 @@ func TestDuplicatesAreDeadLetteredIfThatIsWanted(t *testing.T) {
 	b.broker.Leave()
 	if k.body != "a" || !strings.Contains(k.properties, "duplicate") {
 		t.Errorf("the dead letter is %q with %q", k.body, k.properties)
+	}
+	if counts := b.broker.Totals.DeadLettered.Of("classic", AtMostOnce); counts != (queue.Deaths{4: 1}) {
+		t.Errorf("counted %v", counts)
 	}
 }
 
@@ -465,16 +469,91 @@ func TestAWindowOutlivesTheBroker(t *testing.T) {
 			t.Errorf("%d entries after all old ones are over", f.Entries)
 		}
 		b.sync()
-		rows := 0
 		stop()
 		b, stop = newStored(t, dir, &now)
-		if err := b.broker.eachDefinition(kindOfWindowRow, func(_, _ []byte) error { rows++; return nil }); err != nil {
-			t.Fatal(err)
-		}
-		if rows > 8 {
+		if rows := b.windowRows(); rows > 8 {
 			t.Errorf("%d rows are left in the store", rows)
 		}
 		stop()
+	}
+}
+
+// windowRows is how many rows of windows the store holds.
+func (b *bench) windowRows() (rows int) {
+	b.Helper()
+	if err := b.broker.eachDefinition(kindOfWindowRow, func(_, _ []byte) error { rows++; return nil }); err != nil {
+		b.Fatal(err)
+	}
+	return rows
+}
+
+// TestSmallRowsBecomeOne whatever they come in; what was never to be stored does not get there by that.
+func TestSmallRowsBecomeOne(t *testing.T) {
+	for _, test := range []struct{ of, atOnce, rows int }{
+		{2000, 1, 2000/256 + 2*mergedRows},
+		{2000, 7, 2000/128 + 2*mergedRows},
+		{2000, 100, 2000/128 + 2},
+		{2000, 300, 2000/128 + 2},
+	} {
+		dir := t.TempDir()
+		var now atomic.Int64
+		now.Store(1_000_000)
+		b, stop := newStored(t, dir, &now)
+		b.durable("q", amqp.Table{{Name: "x-dedup-window", Value: "10s,10000"}})
+		b.exchange("x", "fanout", "x-dedup-window", "10s,10000")
+		b.durable("behind", nil)
+		b.bind("behind", "x")
+		transient := func(name string) {
+			p := amqp.Properties{Flags: amqp.FlagMessageID, MessageID: []byte(name)}
+			b.broker.Enter()
+			b.pub.Publish(&Message{RoutingKey: []byte("q"), Properties: p.Append(nil)})
+			b.pub.Publish(&Message{Exchange: []byte("x"), Properties: p.Append(nil)})
+			b.pub.Settle(b.broker.nowMillis(), &b.fx)
+			b.broker.Leave()
+		}
+		var all []string
+		for i := range test.of {
+			all = append(all, fmt.Sprint(i))
+		}
+		for ids := range slices.Chunk(all, test.atOnce) {
+			b.send("", "q", ids...)
+			b.send("x", "", ids...)
+			transient("transient" + ids[0])
+		}
+		b.sync()
+		killed := copyOf(t, dir)
+		stop()
+		for _, dir := range []string{dir, killed} {
+			now.Store(1_005_000)
+			b, stop = newStored(t, dir, &now)
+			if rows := b.windowRows(); rows > 2*test.rows {
+				t.Errorf("%d by %d: %d rows in two windows, want %d at most", test.of, test.atOnce, rows, 2*test.rows)
+			}
+			q, _ := b.session.VHost().Queue("q")
+			behind, _ := b.session.VHost().Queue("behind")
+			b.ready(q, test.of)
+			b.send("", "q", all...)
+			b.send("x", "", all...)
+			b.ready(q, test.of)
+			b.ready(behind, test.of)
+			transient("transient0") // the first was lost, so this is taken
+			b.ready(q, test.of+1)
+			b.ready(behind, test.of+1)
+
+			now.Store(1_020_000)
+			for ids := range slices.Chunk(all, test.atOnce) { // with rows that are over among those that become one
+				b.send("", "q", ids...)
+			}
+			b.ready(q, 2*test.of+1)
+			now.Store(1_040_000)
+			for !b.sweepAll() {
+			}
+			b.sync()
+			if rows := b.windowRows(); rows > 0 {
+				t.Errorf("%d by %d: %d rows are left when all is over", test.of, test.atOnce, rows)
+			}
+			stop()
+		}
 	}
 }
 
