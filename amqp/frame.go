@@ -1,6 +1,9 @@
 package amqp
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // Frame types (AMQP 0-9-1, section 4.2.3).
 const (
@@ -53,6 +56,10 @@ func AppendBody(dst []byte, channel uint16, body []byte, frameMax uint32) []byte
 	limit := len(body)
 	if frameMax > FrameOverhead {
 		limit = min(limit, int(frameMax-FrameOverhead))
+	}
+	if len(body) > limit {
+		// All at once: growing by steps would leave several times the body behind as garbage.
+		dst = slices.Grow(dst, len(body)+(len(body)+limit-1)/limit*FrameOverhead)
 	}
 	for len(body) > 0 {
 		n := min(limit, len(body))
