@@ -45,7 +45,7 @@ docker: ## build the container image "warren" (needs a Docker engine)
 # --- test ------------------------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: deps lint generate-check unit single race fuzz ## all that CI asks for
+test: deps lint generate-check unit single race lockorder fuzz ## all that CI asks for
 
 .PHONY: deps
 deps:
@@ -62,6 +62,11 @@ single: ## all Go tests on one processor
 .PHONY: race
 race: ## all Go tests with the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GOTEST) -race $(PKG)
+
+.PHONY: lockorder
+lockorder: ## the tests of broker and server in a build that watches over the order of locks
+	$(GOTEST) -tags lockorder ./broker ./server
+	$(GOTEST) -tags lockorder -run LocksAreTaken ./queue
 
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZTIME=3s

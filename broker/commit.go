@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/warren-mq/warren/queue"
 	"github.com/warren-mq/warren/storage"
 )
 
@@ -12,6 +13,7 @@ import (
 // of; Leave ends it. In between nobody waits for anything, and nobody enters again. Without a store there is nothing
 // to commit, and the number is 0.
 func (b *Broker) Enter() storage.Commit {
+	queue.EpochEntered()
 	if b.cfg.Store == nil {
 		return 0
 	}
@@ -23,6 +25,7 @@ func (b *Broker) Leave() {
 	if b.cfg.Store != nil {
 		b.cfg.Store.Leave()
 	}
+	queue.EpochLeft()
 }
 
 // Outstanding is the commit with which all that was done so far is durable; to wait for one that nothing is part of

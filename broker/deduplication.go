@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"sync"
 	"sync/atomic"
 
 	"github.com/warren-mq/warren/amqp"
@@ -22,7 +21,7 @@ type deduplication struct {
 
 	duplicates atomic.Uint64
 
-	mu     sync.Mutex
+	mu     queue.WindowLock
 	window *dedup.Window // guarded by mu
 
 	// Guarded by mu: what the store has, in rows, and what it is still to be given.

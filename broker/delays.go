@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"sync"
 	"time"
 
 	"github.com/warren-mq/warren/amqp"
@@ -22,7 +21,7 @@ type delays struct {
 	appointment appointment
 	durability  queue.Durability // what a confirm means
 
-	mu       sync.Mutex
+	mu       queue.DelaysLock
 	schedule *schedule.Schedule // guarded by mu
 	closed   bool               // the exchange was deleted; guarded by mu
 	props    []byte             // scratch; guarded by mu

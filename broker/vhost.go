@@ -8,6 +8,7 @@ import (
 
 	"github.com/warren-mq/warren/amqp"
 	"github.com/warren-mq/warren/exchange"
+	"github.com/warren-mq/warren/queue"
 )
 
 // VHost is a namespace of exchanges and queues with the bindings between them.
@@ -33,7 +34,7 @@ type VHost struct {
 	// deduplications are the windows of exchanges: *deduplication by *exchange.Exchange.
 	deduplications sync.Map
 
-	mu sync.Mutex
+	mu queue.VHostLock
 	// sources counts, for each destination, its bindings by source exchange, so that a deleted queue need not be
 	// searched for in every exchange. Guarded by mu. The default exchange is not in it.
 	sources map[exchange.Destination]map[*exchange.Exchange]int

@@ -1,8 +1,6 @@
 package queue
 
 import (
-	"sync"
-
 	"github.com/warren-mq/warren/amqp"
 	"github.com/warren-mq/warren/dedup"
 )
@@ -61,7 +59,7 @@ type Queue struct {
 	newLog                         func(priority uint8) Log
 
 	mu struct {
-		sync.Mutex
+		queueLock
 		closed bool // deleted: nothing is taken or given any more
 		traced bool // deliveries are reported in Effects.Traces
 

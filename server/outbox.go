@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/warren-mq/warren/amqp"
+	"github.com/warren-mq/warren/queue"
 )
 
 const (
@@ -47,7 +48,7 @@ type outbox struct {
 
 	sent atomic.Uint64 // bytes that the socket took
 
-	mu    sync.Mutex
+	mu    queue.OutboxLock
 	buf   []byte     // what comes next, nil while there is nothing; guarded by mu
 	owner *outBuffer // what buf came out of; guarded by mu
 	// delivered counts the bytes of buf that are deliveries to consumers. Guarded by mu.
