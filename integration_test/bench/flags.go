@@ -32,6 +32,7 @@ func bindFlags(fs *flag.FlagSet, o *load.Options) (finish func() error) {
 	fs.IntVar(&o.Prefetch, "prefetch", o.Prefetch, "prefetch count of each consumer (0: no limit)")
 	fs.IntVar(&o.AckEvery, "ack-every", o.AckEvery, "messages for one acknowledgement (0: automatic, 1: one ack frame each)")
 	fs.IntVar(&o.ConfirmWindow, "confirm-window", o.ConfirmWindow, "most unconfirmed messages of each producer (0: no confirms)")
+	fs.IntVar(&o.Window, "window", o.Window, "most unanswered requests of each connection that declares")
 	fs.BoolVar(&o.Persistent, "persistent", o.Persistent, "publish persistent messages")
 	fs.BoolVar(&o.Durable, "durable", o.Durable, "declare durable queues and exchanges")
 	queueType := fs.String("queue-type", "", "x-queue-type argument of the queues")

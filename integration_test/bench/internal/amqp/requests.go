@@ -29,9 +29,7 @@ type Queue struct {
 
 // DeclareQueue declares a queue and returns its number of ready messages.
 func (c *Conn) DeclareQueue(ch uint16, q Queue) (messages int, err error) {
-	args, err := c.Call(ch, QueueDeclare, func(w *Writer) {
-		w.U16(0).Short(q.Name).U8(bits(q.Passive, q.Durable, q.Exclusive, q.AutoDelete, false)).Table(q.Args)
-	}, QueueDeclareOk)
+	args, err := c.Call(ch, QueueDeclare, q.Append, QueueDeclareOk)
 	if err != nil {
 		return 0, fmt.Errorf("declare queue %q: %w", q.Name, err)
 	}
@@ -40,9 +38,50 @@ func (c *Conn) DeclareQueue(ch uint16, q Queue) (messages int, err error) {
 	return int(r.U32()), nil
 }
 
+// Pipeline makes n requests of one method that are all answered by the same
+// one, with at most window of them unanswered. build appends the arguments of
+// request i.
+func (c *Conn) Pipeline(ch uint16, n, window int, m, reply Method, build func(w *Writer, i int)) error {
+	c.arm()
+	defer c.disarm()
+	sent := 0
+	for answered := 0; answered < n; {
+		// Half a window at a time: so the broker has work while answers are read.
+		if to := min(n, answered+window); to == n || to-sent >= (window+1)/2 {
+			for ; sent < to; sent++ {
+				c.out.Begin(ch, m)
+				build(&c.out, sent)
+				c.out.End()
+			}
+			if err := c.flush(); err != nil {
+				return err
+			}
+			c.arm()
+		}
+		if _, err := c.await(ch, reply); err != nil {
+			return fmt.Errorf("method %v: %w", m, err)
+		}
+		answered++
+	}
+	return nil
+}
+
+// Append writes the arguments of the queue's declaration.
+func (q *Queue) Append(w *Writer) {
+	w.U16(0).Short(q.Name).U8(bits(q.Passive, q.Durable, q.Exclusive, q.AutoDelete, false)).Table(q.Args)
+}
+
+// AppendBind writes the arguments of a binding.
+func AppendBind(w *Writer, queue, exchange, key string) {
+	w.U16(0).Short(queue).Short(exchange).Short(key).U8(0).Table(nil)
+}
+
+// AppendDelete writes the arguments of a queue's deletion.
+func AppendDelete(w *Writer, queue string) { w.U16(0).Short(queue).U8(0) }
+
 // DeleteQueue deletes a queue, if it exists.
 func (c *Conn) DeleteQueue(ch uint16, name string) error {
-	_, err := c.Call(ch, QueueDelete, func(w *Writer) { w.U16(0).Short(name).U8(0) }, QueueDeleteOk)
+	_, err := c.Call(ch, QueueDelete, func(w *Writer) { AppendDelete(w, name) }, QueueDeleteOk)
 	return c.allowMissing(ch, err)
 }
 
@@ -79,9 +118,7 @@ func (c *Conn) DeleteExchange(ch uint16, name string) error {
 
 // BindQueue binds a queue to an exchange.
 func (c *Conn) BindQueue(ch uint16, queue, exchange, key string) error {
-	_, err := c.Call(ch, QueueBind, func(w *Writer) {
-		w.U16(0).Short(queue).Short(exchange).Short(key).U8(0).Table(nil)
-	}, QueueBindOk)
+	_, err := c.Call(ch, QueueBind, func(w *Writer) { AppendBind(w, queue, exchange, key) }, QueueBindOk)
 	return err
 }
 

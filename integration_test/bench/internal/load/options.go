@@ -34,6 +34,7 @@ type Options struct {
 	Prefetch      int // 0: no limit
 	AckEvery      int // 0: automatic acknowledgement; 1: one ack each; n: one for n messages
 	ConfirmWindow int // 0: no confirms
+	Window        int // unanswered requests of each connection that declares
 	Persistent    bool
 	Durable       bool
 	QueueArgs     amqp.Table

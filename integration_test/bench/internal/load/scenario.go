@@ -86,8 +86,8 @@ var Scenarios = []*Scenario{
 			o.Queues, o.Consumers, o.Bindings, o.Size = 10, 10, 1000, 100
 		},
 		run: func(o *Options, res *Result) error {
-			if o.Bindings < 1 || o.Bindings > 10_000 || o.Consumers < o.Queues {
-				return errors.New("topic needs 1 to 10,000 bindings and a consumer for each queue")
+			if o.Bindings < 1 || o.Bindings > 100_000 || o.Consumers < o.Queues {
+				return errors.New("topic needs 1 to 100,000 bindings and a consumer for each queue")
 			}
 			return messaging(o, topic(o), pubSub, res)
 		},
@@ -190,11 +190,19 @@ var Scenarios = []*Scenario{
 	},
 	{
 		Name:  "declare",
-		About: "declare, bind and delete -count queues; -producers requests at a time",
+		About: "declare, bind and delete -count queues; -producers connections, -window requests at a time on each; -keep: no deleting",
 		Preset: func(o *Options) {
-			o.Producers, o.Count = 4, 2000
+			o.Producers, o.Count, o.Window = 4, 2000, 1
 		},
 		run: declare,
+	},
+	{
+		Name:  "declare-ready",
+		About: "wait until a restarted broker has the -count queues of declare -keep again; -since UNIX seconds",
+		Preset: func(o *Options) {
+			o.Count, o.Window = 2000, 1000
+		},
+		run: declareReady,
 	},
 }
 

@@ -71,13 +71,18 @@ func fanout(o *Options) *topology {
 func topic(o *Options) *topology {
 	t := &topology{exchange: exchangeName(o, "topic"), kind: "topic", queues: queueNames(o), copies: 1}
 	patterns := []string{"s.%04d.*.*", "*.%04d.#", "s.%04d.#.z", "#.%04d.*.z"}
+	key := "s.%04d.k%d.z"
+	if o.Bindings > 10_000 { // the keys of a producer are of one length
+		patterns = []string{"s.%06d.*.*", "*.%06d.#", "s.%06d.#.z", "#.%06d.*.z"}
+		key = "s.%06d.k%d.z"
+	}
 	var keys []string
 	for i := range o.Bindings {
 		t.bindings = append(t.bindings, binding{t.queues[i%o.Queues], fmt.Sprintf(patterns[i%len(patterns)], i)})
 	}
 	for j := range 4 {
 		for i := range o.Bindings {
-			keys = append(keys, fmt.Sprintf("s.%04d.k%d.z", i, j))
+			keys = append(keys, fmt.Sprintf(key, i, j))
 		}
 	}
 	for range o.Producers {
@@ -105,13 +110,13 @@ func (t *topology) declare(c *amqp.Conn, o *Options, keep bool) error {
 			return err
 		}
 	}
-	for _, b := range t.bindings {
-		if err := c.BindQueue(channel, b.queue, t.exchange, b.key); err != nil {
-			return err
-		}
-	}
-	return nil
+	return c.Pipeline(channel, len(t.bindings), bindWindow, amqp.QueueBind, amqp.QueueBindOk, func(w *amqp.Writer, i int) {
+		amqp.AppendBind(w, t.bindings[i].queue, t.exchange, t.bindings[i].key)
+	})
 }
+
+// bindWindow is how many bindings are under way at a time.
+const bindWindow = 500
 
 func (t *topology) remove(c *amqp.Conn) error {
 	for _, q := range t.queues {
