@@ -105,12 +105,7 @@ func (s *Session) addBinding(kind, destination, source, key string, args amqp.Ta
 
 // noteSource counts a new binding. vh.mu is held, or nobody knows the vhost yet.
 func (vh *VHost) noteSource(to exchange.Destination, x *exchange.Exchange) {
-	from := vh.sources[to]
-	if from == nil {
-		from = make(map[*exchange.Exchange]int, 1)
-		vh.sources[to] = from
-	}
-	from[x]++
+	vh.sources[to] = vh.sources[to].plus(x, 1)
 }
 
 func (s *Session) unbind(kind, destination, source, key string, args amqp.Table) error {
@@ -167,15 +162,10 @@ func (s *Session) destination(kind, name string) (exchange.Destination, error) {
 
 // forgetSource takes n bindings from x to a destination off the count. vh.mu is held.
 func (vh *VHost) forgetSource(to exchange.Destination, x *exchange.Exchange, n int) {
-	from := vh.sources[to]
-	if from == nil {
-		return
-	}
-	if from[x] -= n; from[x] <= 0 {
-		delete(from, x)
-	}
-	if len(from) == 0 {
+	if from := vh.sources[to].plus(x, -n); from.none() {
 		delete(vh.sources, to)
+	} else {
+		vh.sources[to] = from
 	}
 }
 
@@ -184,13 +174,13 @@ func (vh *VHost) forgetSource(to exchange.Destination, x *exchange.Exchange, n i
 func (vh *VHost) removeDestination(to exchange.Destination) {
 	from := vh.sources[to]
 	delete(vh.sources, to)
-	for x := range from {
+	for x := range from.all() {
 		for b := range x.BindingsTo(to) {
 			vh.unputBinding(b)
 		}
 		x.UnbindAll(to)
 	}
-	for x := range from {
+	for x := range from.all() {
 		vh.unused(x)
 	}
 }
@@ -227,7 +217,7 @@ func (vh *VHost) BindingsTo(to exchange.Destination) []*exchange.Binding {
 			list = append(list, b)
 		}
 	}
-	for x := range vh.sources[to] {
+	for x := range vh.sources[to].all() {
 		for b := range x.BindingsTo(to) {
 			list = append(list, b)
 		}

@@ -14,29 +14,15 @@ import (
 // that is not nil; others are made when they are needed. vh.mu is held, or nobody knows the vhost yet. It is called
 // between Enter and Leave.
 func (vh *VHost) addQueue(c queue.Config, found map[uint8]*storage.Log, discards *storage.Log) *Queue {
-	q := &Queue{vhost: vh}
+	q := &Queue{vhost: vh, found: &foundLogs{found, discards, c.Name, c.Durable}}
 	c.Durability = queue.ParseDurability(vh.broker.cfg.Durability)
-	logs := func(priority uint8) queue.Log { // called by the queue under its lock, while found is as it was
-		log := found[priority]
-		if log == nil {
-			log = vh.broker.createLog(logTag(vh.name, c.Name, priority), c.Durable)
-		}
-		log.OnReady(q.recordsReady)
-		return log
-	}
 	others := slices.Sorted(maps.Keys(found))
 	if len(others) > 0 && others[0] == 0 {
 		others = others[1:]
 	}
-	c.HasDiscards = discards != nil
-	c.Discards = func() queue.Log { // called once, as logs is
-		if discards == nil {
-			discards = vh.broker.createLog(discardsTag(vh.name, c.Name), c.Durable)
-		}
-		discards.OnReady(q.recordsReady)
-		return discards
-	}
-	q.Queue = queue.New(c, logs, others...)
+	c.HasDiscards, c.Discards = discards != nil, q.openDiscards
+	q.Queue = queue.New(c, q.openLog, others...)
+	q.found = nil // it has taken them
 	q.SetTraced(vh.Tracing())
 	if o, ok := dedup.Parse(c.Arguments); ok {
 		q.dedup = vh.deduplicate(kindQueue, c.Name, o, c.Durable, found != nil)
@@ -44,6 +30,45 @@ func (vh *VHost) addQueue(c queue.Config, found map[uint8]*storage.Log, discards
 	vh.queues.add(c.Name, q)
 	vh.fallback.Bind(exchange.Destination{Queue: q}, c.Name, nil)
 	return q
+}
+
+// foundLogs are what a queue is made of: the logs that it had before the start, and what it will be called.
+type foundLogs struct {
+	byPriority map[uint8]*storage.Log
+	discards   *storage.Log
+	name       string
+	durable    bool
+}
+
+// openLog is called by the queue for each priority once: while it is made for those found, and later under its lock.
+func (q *Queue) openLog(priority uint8) queue.Log {
+	if q.found != nil && q.found.byPriority[priority] != nil {
+		return q.watched(q.found.byPriority[priority])
+	}
+	name, durable := q.identity()
+	return q.watched(q.vhost.broker.createLog(logTag(q.vhost.name, name, priority), durable))
+}
+
+// openDiscards is called once, as openLog is.
+func (q *Queue) openDiscards() queue.Log {
+	if q.found != nil && q.found.discards != nil {
+		return q.watched(q.found.discards)
+	}
+	name, durable := q.identity()
+	return q.watched(q.vhost.broker.createLog(discardsTag(q.vhost.name, name), durable))
+}
+
+// identity works while the queue is made, too.
+func (q *Queue) identity() (name string, durable bool) {
+	if q.found != nil {
+		return q.found.name, q.found.durable
+	}
+	return q.Name(), q.Durable()
+}
+
+func (q *Queue) watched(log *storage.Log) queue.Log {
+	log.OnReady(q.recordsReady)
+	return log
 }
 
 // createLog makes a log, between Enter and Leave.

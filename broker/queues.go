@@ -17,6 +17,8 @@ type Queue struct {
 	session *Session
 	// appointment belongs to the broker's timers.
 	appointment appointment
+	// found is set while the queue is made.
+	found *foundLogs
 	// reading is held while records that were read are dealt with, dead letters included.
 	reading sync.Mutex
 	// dedup watches what comes, if the queue has x-dedup-window; else nil.

@@ -37,11 +37,11 @@ type VHost struct {
 	mu queue.VHostLock
 	// sources counts, for each destination, its bindings by source exchange, so that a deleted queue need not be
 	// searched for in every exchange. Guarded by mu. The default exchange is not in it.
-	sources map[exchange.Destination]map[*exchange.Exchange]int
+	sources map[exchange.Destination]sources
 }
 
 func newVHost(b *Broker, name string) (*VHost, error) {
-	vh := &VHost{broker: b, name: name, sources: make(map[exchange.Destination]map[*exchange.Exchange]int)}
+	vh := &VHost{broker: b, name: name, sources: make(map[exchange.Destination]sources)}
 	for _, c := range exchange.Predeclared() {
 		x, err := exchange.New(name, c)
 		if err != nil {

@@ -38,7 +38,7 @@ func (q *Queue) dieLocked(seq uint64, reason string, fx *Effects) {
 		q.buryLocked(fx)
 		return
 	}
-	q.mu.counters.Dropped.Add(reason, 1)
+	q.countersLocked().Dropped.Add(reason, 1)
 	q.forgetLocked(seq)
 }
 
@@ -104,7 +104,7 @@ func (q *Queue) giveUpLocked(seq uint64, rec []byte, reason string, fx *Effects)
 			fx.DeadLetters[last].Message.Redelivered = true
 		}
 	default:
-		q.mu.counters.Dropped.Add(reason, 1)
+		q.countersLocked().Dropped.Add(reason, 1)
 	}
 	q.forgetLocked(seq)
 }

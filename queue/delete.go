@@ -108,7 +108,7 @@ func (q *Queue) closeLocked(fx *Effects) {
 		l.returned, l.ready = returned{}, 0
 		l.log.Drop()
 	})
-	if d := &q.mu.discards; d.log != nil {
+	if d := q.mu.discards; d != nil && d.log != nil {
 		d.log.Drop()
 		d.count, d.bytes, d.taken = 0, 0, nil
 	}

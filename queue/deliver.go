@@ -99,9 +99,9 @@ func (q *Queue) deliverHeadLocked(now int64, d *Delivery, run *outboxRun, fx *Ef
 			fx.touch(s)
 		}
 		if s.options.NoAck {
-			q.mu.counters.DeliverNoAck++
+			q.countersLocked().DeliverNoAck++
 		} else {
-			q.mu.counters.Deliver++
+			q.countersLocked().Deliver++
 		}
 		if s.rated {
 			q.tookLocked(s)
@@ -206,7 +206,7 @@ func (q *Queue) takenLocked(d *Delivery, noAck bool) {
 	}
 	q.unreadyLocked(d)
 	if d.Redelivered {
-		q.mu.counters.Redeliver++
+		q.countersLocked().Redeliver++
 	}
 	if noAck {
 		q.forgetLocked(d.Seq)
@@ -244,14 +244,14 @@ func (q *Queue) Get(c Consumer, noAck bool, now int64, fx *Effects) (ok bool, wa
 		q.expireSomeLocked(now, q.mu.ready+1, fx)
 	}
 	if q.mu.rate != nil && !q.mu.rate.has(now) {
-		q.mu.counters.GetEmpty++
+		q.countersLocked().GetEmpty++
 		return false, nil
 	}
 	d := &fx.delivery
 	d.Now = now
 	switch q.nextToGetLocked(now, d, fx) {
 	case nothing:
-		q.mu.counters.GetEmpty++
+		q.countersLocked().GetEmpty++
 		return false, nil
 	case expected:
 		return false, q.arrivalLocked()
@@ -277,12 +277,12 @@ func (q *Queue) Get(c Consumer, noAck bool, now int64, fx *Effects) (ok bool, wa
 	}
 	fx.Wake = append(fx.Wake, c)
 	if noAck {
-		q.mu.counters.GetNoAck++
+		q.countersLocked().GetNoAck++
 		q.unackedLocked(int64(len(d.Message.Body)))
 		q.forgetLocked(d.Seq)
 		q.landLocked(d.Seq)
 	} else {
-		q.mu.counters.Get++
+		q.countersLocked().Get++
 	}
 	return true, nil
 }
@@ -338,7 +338,7 @@ func (q *Queue) Ready(now int64, fx *Effects) {
 		return
 	}
 	q.buryLocked(fx)
-	if d := &q.mu.discards; d.log != nil && d.cursor < d.log.Next() {
+	if d := q.mu.discards; d != nil && d.log != nil && d.cursor < d.log.Next() {
 		fx.Discards = true
 	}
 	if q.mu.exact != nil && q.mu.expiring {

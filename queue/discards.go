@@ -49,12 +49,15 @@ type Discard struct {
 // keepDiscards makes the queue one that dead-letters at least once. open makes the log; found says that there is one
 // from before.
 func (q *Queue) keepDiscards(open func() Log, found bool) {
-	if open == nil || !q.rules.atLeastOnce {
+	if !q.rules.atLeastOnce {
+		return
+	}
+	if open == nil {
 		q.rules.atLeastOnce = false
 		return
 	}
-	d := &q.mu.discards
-	if d.open = open; found {
+	d := &discards{open: open}
+	if q.mu.discards = d; found {
 		d.log = open()
 		d.count, d.bytes, d.cursor, d.old = d.log.Count(), d.log.LiveBytes(), d.log.First(), d.log.Next()
 	}
@@ -63,7 +66,7 @@ func (q *Queue) keepDiscards(open func() Log, found bool) {
 // discardLocked moves a dead message to the discards. rec is its record; again says that it may have been delivered
 // elsewhere.
 func (q *Queue) discardLocked(rec []byte, reason string, again bool, fx *Effects) {
-	d := &q.mu.discards
+	d := q.mu.discards
 	if d.log == nil {
 		d.log = d.open()
 		d.cursor = d.log.First()
@@ -78,6 +81,9 @@ func (q *Queue) discardLocked(rec []byte, reason string, again bool, fx *Effects
 	d.bytes += bodySize(rec)
 	fx.Discards = true
 }
+
+// waits says whether there are any.
+func (d *discards) waits() bool { return d != nil && d.count > 0 }
 
 // dropped takes a discard out of the counts. The sums of those that were not in memory are estimates.
 func (d *discards) dropped(size int64) {
@@ -98,8 +104,8 @@ func (q *Queue) AtLeastOnce() bool { return q.rules.atLeastOnce }
 func (q *Queue) ForwardDiscards(now int64, forward func(*Discard) bool, fx *Effects) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	d := &q.mu.discards
-	if d.busy || q.mu.closed {
+	d := q.mu.discards
+	if d == nil || d.busy || q.mu.closed {
 		return
 	}
 	d.busy = true
@@ -131,7 +137,7 @@ func (q *Queue) ForwardDiscards(now int64, forward func(*Discard) bool, fx *Effe
 
 // nextDiscardLocked takes the next discard of the round, if it is in memory; if not, Ready is called when it is.
 func (q *Queue) nextDiscardLocked(now int64, m *Discard) bool {
-	d := &q.mu.discards
+	d := q.mu.discards
 	if d.log == nil || d.stuck >= discardWindow {
 		return false
 	}
@@ -159,7 +165,7 @@ func (q *Queue) nextDiscardLocked(now int64, m *Discard) bool {
 
 // forwardedLocked notes what came of a discard.
 func (q *Queue) forwardedLocked(now int64, m *Discard, gone bool) {
-	d := &q.mu.discards
+	d := q.mu.discards
 	if gone {
 		delete(d.taken, m.seq)
 		d.log.Gone(m.seq)
@@ -183,7 +189,7 @@ func (q *Queue) forwardedLocked(now int64, m *Discard, gone bool) {
 func (q *Queue) RetryDiscards(now int64) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.mu.discards.count == 0 || q.mu.closed {
+	if !q.mu.discards.waits() || q.mu.closed {
 		return false
 	}
 	q.mu.discards.retryAt = now
@@ -192,8 +198,8 @@ func (q *Queue) RetryDiscards(now int64) bool {
 
 // tickDiscardsLocked begins a new round when it is time.
 func (q *Queue) tickDiscardsLocked(now int64, fx *Effects) {
-	d := &q.mu.discards
-	if d.count == 0 {
+	d := q.mu.discards
+	if !d.waits() {
 		return
 	}
 	if d.retryAt > 0 && now >= d.retryAt {

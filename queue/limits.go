@@ -24,8 +24,11 @@ func (q *Queue) publishLimitedLocked(now int64, msgs []Message, idx []int32, fx 
 // wouldExceedLocked says whether the queue is too full for m. That somebody could take it at once is not considered
 // (RabbitMQ 3.10.8 behaviour).
 func (q *Queue) wouldExceedLocked(m *Message) bool {
-	w, d := &q.mu.waiting, &q.mu.discards
-	count, bytes := q.mu.ready+w.len()+d.count, q.mu.readyBytes+w.bytes+d.bytes
+	w := &q.mu.waiting
+	count, bytes := q.mu.ready+w.len(), q.mu.readyBytes+w.bytes
+	if d := q.mu.discards; d != nil {
+		count, bytes = count+d.count, bytes+d.bytes
+	}
 	return int64(count)+1 > q.rules.maxLength || bytes+int64(len(m.Body)) > q.rules.maxBytes
 }
 
@@ -61,7 +64,7 @@ func (q *Queue) dropExcessLocked(fx *Effects) {
 // Tick, since it is nowhere, is lost when there are too many.
 func (q *Queue) deadLetterNewLocked(now int64, m *Message, fx *Effects) {
 	if !q.rules.deadLetters || fx.Later {
-		q.mu.counters.Dropped.Add(MaxLen, 1)
+		q.countersLocked().Dropped.Add(MaxLen, 1)
 		return
 	}
 	at := q.rules.expiry(now, m)

@@ -41,7 +41,7 @@ func (q *Queue) publishNewLocked(now int64, msgs []Message, idx []int32, fx *Eff
 			p.entering, p.named = dedup.Identify(&props, deduplicationHeader)
 		}
 		if _, held := p.seqs[p.entering]; held && p.named {
-			q.mu.counters.Deduplicated++
+			q.countersLocked().Deduplicated++
 			if q.Keeps(m) {
 				fx.Durable, fx.Earlier = max(fx.Durable, q.durability), true // its confirm says that the first is safe
 			}

@@ -38,7 +38,7 @@ func (q *Queue) publishLocked(now int64, msgs []Message, idx []int32, fx *Effect
 }
 
 func (q *Queue) publishAllLocked(now int64, msgs []Message, idx []int32, fx *Effects) {
-	q.mu.counters.Publish += uint64(len(idx))
+	q.countersLocked().Publish += uint64(len(idx))
 	if q.mu.keys != nil {
 		q.publishKeyedLocked(now, msgs, idx, fx)
 		return
@@ -158,12 +158,12 @@ func (q *Queue) deliverNewLocked(now int64, d *Delivery, run *outboxRun, fx *Eff
 			l.cursor = at + 1
 		}
 		if s.options.NoAck {
-			q.mu.counters.DeliverNoAck++
+			q.countersLocked().DeliverNoAck++
 			if appended {
 				q.forgetLocked(d.Seq)
 			}
 		} else {
-			q.mu.counters.Deliver++
+			q.countersLocked().Deliver++
 			q.mu.unacked++
 			q.mu.unackedBytes += int64(len(d.Message.Body))
 			if d.keyed {

@@ -55,7 +55,7 @@ type Queue struct {
 	owner                          any
 	kind                           kind
 	durability                     Durability
-	rules                          rules
+	rules                          *rules
 	newLog                         func(priority uint8) Log
 
 	mu struct {
@@ -84,7 +84,7 @@ type Queue struct {
 
 		// dying are dead messages that are not in memory, and so wait for Ready to be dead-lettered, in that order.
 		dying    []dying
-		discards discards
+		discards *discards     // of those that dead-letter at least once; else nil
 		arrival  chan struct{} // closed by Ready, for those who wait in Get; nil if nobody does
 
 		expiring  bool  // something ready may expire
@@ -93,7 +93,7 @@ type Queue struct {
 
 		present *present // of x-message-deduplication; nil without
 
-		counters Stats // the counters only
+		counters *Stats // the counters only; nil until one counts
 	}
 }
 
@@ -116,7 +116,9 @@ func New(c Config, newLog func(priority uint8) Log, found ...uint8) *Queue {
 	q.mu.rate = rateLimitOf(c.Arguments)
 	q.durability = durabilityOf(q.kind, c.Arguments, c.Durability)
 	_, window := c.Arguments.Get(dedup.ArgWindow)
-	q.rules.firm = window && q.durable && q.durability == Synced
+	if window {
+		q.rules.firm = q.durable && q.durability == Synced
+	}
 	if q.rules.orderingKey != "" {
 		q.mu.keys = newKeys()
 	}

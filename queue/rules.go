@@ -45,9 +45,19 @@ const (
 	rejectPublishDLX = "reject-publish-dlx"
 )
 
+// plainRules are those of all classic queues without arguments, of which there may be very many. Nobody changes them.
+var plainRules = readRules(kindClassic, nil)
+
 // rulesOf reads arguments that have passed CheckArguments. What the queue's type does not know is ignored.
-func rulesOf(k kind, args amqp.Table) rules {
-	r := rules{
+func rulesOf(k kind, args amqp.Table) *rules {
+	if k == kindClassic && len(args) == 0 {
+		return plainRules
+	}
+	return readRules(k, args)
+}
+
+func readRules(k kind, args amqp.Table) *rules {
+	r := &rules{
 		ttl:          integer(args, "x-message-ttl", -1),
 		expires:      integer(args, "x-expires", 0),
 		maxLength:    integer(args, "x-max-length", math.MaxInt64),

@@ -47,7 +47,7 @@ func (q *Queue) Settle(now int64, s *Settlement, fx *Effects) {
 
 // applyLocked drops what is settled for good, and takes back what is not.
 func (q *Queue) applyLocked(now int64, s *Settlement, fx *Effects) {
-	q.mu.counters.Ack += uint64(len(s.Acked))
+	q.countersLocked().Ack += uint64(len(s.Acked))
 	q.settledLocked(s.Acked, "", fx)
 	q.settledLocked(s.Rejected, Rejected, fx)
 	q.requeueLocked(now, s, fx)

@@ -35,17 +35,28 @@ func (s *Stats) Bytes() int64 {
 	return s.ReadyBytes + s.UnackedBytes + s.DelayedBytes + s.DiscardedBytes
 }
 
+// countersLocked makes the counters when the first counts: a queue that is not used does without.
+func (q *Queue) countersLocked() *Stats {
+	if q.mu.counters == nil {
+		q.mu.counters = new(Stats)
+	}
+	return q.mu.counters
+}
+
 // Stats returns the figures, all of the same moment.
 func (q *Queue) Stats() Stats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	s := q.mu.counters
+	var s Stats
+	if q.mu.counters != nil {
+		s = *q.mu.counters
+	}
 	s.Ready, s.ReadyBytes = q.mu.ready, q.mu.readyBytes
 	s.Unacked, s.UnackedBytes = q.mu.unacked, q.mu.unackedBytes
 	s.Delayed, s.DelayedBytes = q.mu.waiting.len(), q.mu.waiting.bytes
 	s.Consumers = len(q.mu.subscriptions)
 	q.mu.lanes.each(func(l *lane) { s.MemoryBytes += l.log.Bytes() })
-	if d := &q.mu.discards; d.log != nil {
+	if d := q.mu.discards; d != nil && d.log != nil {
 		s.Discarded, s.DiscardedBytes = d.count, d.bytes
 		s.MemoryBytes += d.log.Bytes()
 	}

@@ -167,7 +167,7 @@ func (q *Queue) Recovered(now int64, fx *Effects) {
 		q.dueLocked(now, 0, fx)
 	}
 	q.usedLocked(now, fx)
-	if q.mu.expiring || q.mu.discards.count > 0 {
+	if q.mu.expiring || q.mu.discards.waits() {
 		q.wakeLocked(now, fx)
 	}
 	fx.done()

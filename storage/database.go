@@ -194,7 +194,6 @@ func (s *Store) readDescriptors(txn *badger.Txn) error {
 		id := LogID(binary.BigEndian.Uint64(key[1:]))
 		s.durable.logs[id] = &durableLog{
 			id: id, tag: d.tag, next: d.next, moved: d.moved, mark: d.mark, inDB: true,
-			touched: map[*durableChunk]struct{}{},
 		}
 		return nil
 	})

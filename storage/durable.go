@@ -100,6 +100,14 @@ func newDurableState() *durableState {
 	}
 }
 
+// touch notes that Badger has to be told what is gone of c.
+func (l *durableLog) touch(c *durableChunk) {
+	if l.touched == nil {
+		l.touched = make(map[*durableChunk]struct{})
+	}
+	l.touched[c] = struct{}{}
+}
+
 // soil notes that Badger does not have the newest state of l.
 func (d *durableState) soil(l *durableLog) {
 	if !l.dirty {
@@ -189,7 +197,7 @@ func (d *durableState) gone(l *durableLog, r seqRange) {
 		d.lessen(c, n)
 		switch {
 		case c.liveCount > 0 && c.stored:
-			l.touched[c] = struct{}{}
+			l.touch(c)
 		case c.liveCount == 0:
 			l.chunks.clear(i)
 			d.end(c)
@@ -218,7 +226,7 @@ func (d *durableState) store(c *durableChunk) {
 		d.end(c)
 		d.soil(c.log)
 	case c.liveCount < c.keptCount:
-		c.log.touched[c] = struct{}{}
+		c.log.touch(c)
 		d.soil(c.log)
 	}
 }

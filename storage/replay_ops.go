@@ -21,7 +21,7 @@ func (d *replayOps) create(id LogID, tag []byte) {
 	if d.logs[id] != nil {
 		return
 	}
-	d.durableState.create(&durableLog{id: id, tag: bytes.Clone(tag), touched: map[*durableChunk]struct{}{}})
+	d.durableState.create(&durableLog{id: id, tag: bytes.Clone(tag)})
 }
 
 func (d *replayOps) enqueue(id LogID, first uint64, sizes []uint32, records []byte) {

@@ -291,7 +291,7 @@ func (s *Store) CreateLog(tag []byte, durable bool) *Log {
 		panic("storage: invariant: the tag of a log has at most 4 KiB")
 	}
 	l := s.newLog(LogID(s.nextLog.Add(1)-1), append([]byte(nil), tag...))
-	l.state = &durableLog{id: l.id, tag: l.tag, log: l, touched: map[*durableChunk]struct{}{}}
+	l.state = &durableLog{id: l.id, tag: l.tag, log: l}
 	if durable {
 		l.durable = true
 		l.pend().created = true
