@@ -54,7 +54,7 @@ func TestManyUnackedMessages(t *testing.T) {
 	deliveries, err := first.Consume("q", "", false, false, false, false, nil)
 	must(t, err)
 	takeAll(deliveries, false)
-	must(t, first.Recover(true))
+	must(t, first.Recover(true)) //lint:ignore SA1019 this is what is tested
 	tag := takeAll(deliveries, true)
 	must(t, first.Nack(tag, true, true))
 	takeAll(deliveries, true)
