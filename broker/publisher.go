@@ -31,9 +31,11 @@ type Publisher struct {
 
 	// topology and users are the generations in which routes were found and permitted.
 	topology, users uint64
-	tracing         bool              // of the vhost, in that topology
-	routes          map[string]*route // by exchange and routing key
-	last            *route            // publishers seldom change both
+	tracing         bool                          // of the vhost, in that topology
+	routes          map[string]*route             // by exchange and routing key
+	last            *route                        // publishers seldom change both
+	misses          int                           // since there was no room for another route
+	exchanges       map[*exchange.Exchange]*route // see unkept
 	shares          map[*Queue]*share
 	nameBuf         []byte
 
@@ -110,6 +112,9 @@ type plainProperties struct {
 const (
 	// maxRoutes bounds a publisher's memory of routes. A publisher with more keys than that pays for the look-ups.
 	maxRoutes = 8192
+	// maxMisses is how many look-ups find no room before all routes are forgotten: others may be in use by then. To keep a
+	// route costs several times what finding it does.
+	maxMisses = 64 * maxRoutes
 	// maxPlain is the longest properties worth remembering, in bytes.
 	maxPlain = 256
 	// special are the properties that the broker has to look at.
@@ -336,6 +341,12 @@ func (p *Publisher) newRoute(m *queue.Message) (*route, error) {
 	if err := s.checkTopic(auth.Write, x, string(m.RoutingKey)); err != nil {
 		return nil, err
 	}
+	if len(p.routes) >= maxRoutes {
+		if p.misses++; p.misses < maxMisses {
+			return p.unkept(x), nil
+		}
+		p.forget()
+	}
 	r := &route{exchange: x, name: []byte(name), key: bytes.Clone(m.RoutingKey)}
 	r.byContent = !x.Cacheable()
 	if !r.byContent {
@@ -345,12 +356,22 @@ func (p *Publisher) newRoute(m *queue.Message) (*route, error) {
 			r.shares = nil
 		}
 	}
-	if len(p.routes) >= maxRoutes {
-		p.forget()
-	}
 	p.routes[string(p.nameBuf)] = r
 	p.last = r
 	return r, nil
+}
+
+// unkept stands for the routes of an exchange that there is no room for: each message finds its way anew.
+func (p *Publisher) unkept(x *exchange.Exchange) *route {
+	r, ok := p.exchanges[x]
+	if !ok {
+		r = &route{exchange: x, byContent: true}
+		if p.exchanges == nil {
+			p.exchanges = make(map[*exchange.Exchange]*route)
+		}
+		p.exchanges[x] = r
+	}
+	return r
 }
 
 // routeByContent routes a message whose content has a say: headers exchanges, CC and BCC, exchanges that choose at
@@ -411,4 +432,6 @@ func (p *Publisher) forget() {
 	clear(p.routes)
 	clear(p.shares)
 	p.last = nil
+	clear(p.exchanges)
+	p.misses = 0
 }

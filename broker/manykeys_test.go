@@ -1,0 +1,54 @@
+package broker
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/warren-mq/warren/exchange"
+)
+
+// TestMoreRoutingKeysThanAPublisherKeeps: each message goes where its key leads, and is counted, also where there is no room
+// for its route.
+func TestMoreRoutingKeysThanAPublisherKeeps(t *testing.T) {
+	b := newBench(t)
+	b.broker.Enter()
+	if err := b.session.DeclareExchange(exchange.Config{Name: "x", Type: "topic"}); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 4 {
+		name := fmt.Sprint("q", n)
+		if _, err := b.session.DeclareQueue(QueueDeclaration{Name: name}); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.session.BindQueue(name, "x", fmt.Sprint(n, ".#"), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.broker.Leave()
+	const keys = 3 * maxRoutes
+	for round := range 2 {
+		for i := range keys {
+			m := Message{Exchange: []byte("x"), RoutingKey: fmt.Appendf(nil, "%d.%d", i%5, i), Properties: []byte{0, 0}}
+			routed, err := b.pub.Publish(&m)
+			if err != nil || routed != (i%5 < 4) {
+				t.Fatalf("key %s: %v, %v", m.RoutingKey, routed, err)
+			}
+			if i%1000 == 999 || i == keys-1 {
+				b.broker.Enter()
+				b.pub.Settle(0, &b.fx)
+				b.broker.Leave()
+				b.fx.Run()
+			}
+		}
+		for n := range 4 {
+			want := (round + 1) * ((keys - n + 4) / 5)
+			if got := b.queue(fmt.Sprint("q", n)).Stats().Ready; got != want {
+				t.Errorf("queue %d has %d, want %d", n, got, want)
+			}
+		}
+	}
+	x, _ := b.session.VHost().Exchange("x")
+	if in, out := x.PublishIn.Load(), x.PublishOut.Load(); in != 2*keys || out != 2*(keys-keys/5) {
+		t.Errorf("%d in, %d out", in, out)
+	}
+}
