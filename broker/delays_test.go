@@ -342,7 +342,8 @@ func TestDelayedMessagesOutliveTheBroker(t *testing.T) {
 	b, stop = open()
 	x, _ := b.session.VHost().Exchange("kept")
 	q := b.queue("k")
-	eventually(t, func() bool { n, _ := b.session.VHost().MessagesDelayed(x); return n == 1 })
+	eventually(t, func() bool { return q.Stats().Ready == n })
+	b.pending(x, 1)
 	got := b.all(q)
 	if len(got) != n || !slices.Equal(got[:3], []string{string(page[0].Body), string(page[1].Body), string(page[2].Body)}) {
 		t.Errorf("%d came after the restart, first %q", len(got), got[:min(3, len(got))])
@@ -356,7 +357,8 @@ func TestDelayedMessagesOutliveTheBroker(t *testing.T) {
 	b, stop = open()
 	defer stop()
 	x, _ = b.session.VHost().Exchange("kept")
-	eventually(t, func() bool { n, _ := b.session.VHost().MessagesDelayed(x); return n == 0 })
+	eventually(t, func() bool { return b.queue("k").Stats().Ready == 2 })
+	b.pending(x, 0)
 	if got := b.all(b.queue("k")); !slices.Equal(got, []string{"new", "late"}) {
 		t.Errorf("%q", got)
 	}
