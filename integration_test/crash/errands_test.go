@@ -186,9 +186,9 @@ func (e *errands) work(addr string, rng *rand.Rand, stop, over <-chan struct{}) 
 
 // round lets a broker work for a while and kills it.
 func (e *errands) round(p *process, rng *rand.Rand) error {
-	over := make(chan struct{})
+	over, seed := make(chan struct{}), rng.Uint64()
 	var clients sync.WaitGroup
-	clients.Go(func() { e.work(p.amqp, rng, over, over) })
+	clients.Go(func() { e.work(p.amqp, rand.New(rand.NewPCG(seed, 0)), over, over) })
 	<-time.After(time.Duration(100+rng.IntN(1400)) * time.Millisecond)
 	dead := p.kill()
 	close(over)
