@@ -135,6 +135,10 @@ func (d *durableState) neighbours(c *durableChunk, eighths, chunkBytes int, take
 		if t-f > maxChunkRecords || size+int64(o.bytes)-o.dead() > int64(chunkBytes) {
 			return false
 		}
+		// Not around one that has ended and whose meta is still there: after a crash it would lie within the new one.
+		if slices.ContainsFunc(c.log.deletes, func(gone *durableChunk) bool { return gone.first < t && gone.next() > f }) {
+			return false
+		}
 		from, to, size = f, t, size+int64(o.bytes)-o.dead()
 		run = append(run, o)
 		return true
