@@ -16,7 +16,7 @@ RELEASE := $(shell git describe --tags --exact-match 2>/dev/null | sed 's/^v//')
 LDFLAGS := $(if $(RELEASE),-X main.release=$(RELEASE))
 
 # Tests run in random order, and never from the cache: a pass shall mean that they ran.
-GOTEST := go test -count=1 -shuffle=on -timeout 10m
+GOTEST := go test -count=1 -shuffle=on -timeout 25m
 
 .PHONY: help
 help: ## show this list
