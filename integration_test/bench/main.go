@@ -97,6 +97,7 @@ func runScenario(name string, args []string) error {
 func serveNull(args []string) error {
 	fs := flag.NewFlagSet("null", flag.ExitOnError)
 	listen := fs.String("listen", "127.0.0.1:5690", "address to serve on")
+	journal := fs.String("append", "", "append what comes with confirms to this file, and confirm it when it is synced")
 	limit := fs.Duration("for", 0, "end by itself after so long (0: never)")
 	if err := fs.Parse(args); err != nil {
 		return err
@@ -107,5 +108,5 @@ func serveNull(args []string) error {
 	if *limit > 0 {
 		time.AfterFunc(*limit, func() { os.Exit(0) })
 	}
-	return nullbroker.Serve(*listen)
+	return nullbroker.Serve(*listen, *journal)
 }

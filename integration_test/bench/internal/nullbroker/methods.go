@@ -24,7 +24,7 @@ func (c *conn) reply(ch uint16, m amqp.Method, build func(*amqp.Writer)) error {
 
 // method answers everything but basic.publish and basic.ack.
 func (c *conn) method(ch uint16, m amqp.Method, args []byte) error {
-	c.flush() // answers come after the deliveries and confirms before them
+	c.flush() // answers come after the deliveries before them
 	r := amqp.Reader{P: args}
 	b := c.broker
 	switch m {

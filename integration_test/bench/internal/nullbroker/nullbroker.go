@@ -8,6 +8,10 @@
 // A "queue" is a list of consumers. Without consumers it only counts the
 // messages and remembers the last one, which it then delivers as often as it
 // has counted, so that the scenarios that fill and drain queues work too.
+//
+// With a journal it appends what it receives with confirms to a plain file and
+// confirms when that is synced: the most that any broker could reach there
+// which keeps what it confirms.
 package nullbroker
 
 import (
@@ -27,17 +31,27 @@ const (
 	flushBytes = 64 << 10 // write to a consumer when so much has been gathered
 )
 
-// Serve listens on addr and serves for ever.
-func Serve(addr string) error {
+// Serve listens on addr and serves for ever, with a journal in a file of that
+// name unless it is empty.
+func Serve(addr, journal string) error {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return err
 	}
-	return New().Serve(l)
+	b := New()
+	if journal != "" {
+		if b.journal, err = openJournal(journal); err != nil {
+			return err
+		}
+		go b.journal.run()
+	}
+	return b.Serve(l)
 }
 
 // Broker is the shared state.
 type Broker struct {
+	journal *journal // nil: confirms promise nothing
+
 	mu        sync.Mutex
 	queues    map[string]*queue
 	exchanges map[string]*exchange
@@ -143,9 +157,11 @@ func (c *conn) serve() error {
 	})
 	for err == nil && !c.closing {
 		var n int
-		n, err = c.feed(c.in.Buffered())
-		c.in.Discard(n)
+		p := c.in.Buffered()
+		n, err = c.feed(p)
 		c.flush()
+		c.confirm(p[:n])
+		c.in.Discard(n)
 		if err == nil && !c.closing {
 			err = c.in.Fill()
 		}

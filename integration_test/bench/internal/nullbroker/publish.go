@@ -150,7 +150,7 @@ func (o *out) flush() {
 	o.whole = 0
 }
 
-// flush ends the work on one chunk of input.
+// flush writes all whole deliveries.
 func (c *conn) flush() {
 	for _, o := range c.dirty {
 		if o.whole > 0 {
@@ -159,22 +159,42 @@ func (c *conn) flush() {
 		o.queued = false
 	}
 	c.dirty = c.dirty[:0]
-	if ch := c.unacked; ch != 0 {
-		tag := c.published[ch]
+}
+
+// confirm confirms the messages that are complete with p, a chunk of input: at
+// once, or when p is in the journal.
+func (c *conn) confirm(p []byte) {
+	if len(c.confirming) == 0 {
+		return
+	}
+	d := due{conn: c, channel: c.unacked}
+	if d.channel != 0 {
+		d.tag = c.published[d.channel]
 		if c.inMessage {
-			tag-- // not complete yet
+			d.tag--
 		} else {
 			c.unacked = 0
 		}
-		if tag > c.confirmed[ch] {
-			c.confirmed[ch] = tag
-			var w amqp.Writer
-			w.Ack(ch, tag, true)
-			c.write.Lock()
-			_, _ = c.sock.Write(w.Buf)
-			c.write.Unlock()
+		if d.tag <= c.confirmed[d.channel] {
+			d.tag = 0
+		} else {
+			c.confirmed[d.channel] = d.tag
 		}
 	}
+	if j := c.broker.journal; j != nil {
+		j.add(p, d)
+	} else if d.tag > 0 {
+		c.ack(d.channel, d.tag)
+	}
+}
+
+// ack confirms a channel's messages up to a tag.
+func (c *conn) ack(channel uint16, tag uint64) {
+	var w amqp.Writer
+	w.Ack(channel, tag, true)
+	c.write.Lock()
+	defer c.write.Unlock()
+	_, _ = c.sock.Write(w.Buf) // a publisher that has gone does not matter
 }
 
 // route resolves the arguments of a basic.publish.
