@@ -38,7 +38,11 @@ func (q *Queue) publishedLocked(now int64, fx *Effects) {
 		q.wakeLocked(now, fx)
 		return
 	}
+	waited := q.mu.waiting.len()
 	q.dropExcessLocked(fx)
+	if q.mu.keys != nil && (q.mu.waiting.len() < waited || q.stalledLocked()) {
+		q.deliverLocked(now, fx) // what was dropped had held up its key while it waited, or was passed
+	}
 }
 
 // dropExcessLocked drops from the head what the queue holds beyond its limits. What is ready counts, and what waits to
