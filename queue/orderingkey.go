@@ -184,6 +184,9 @@ func (q *Queue) publishKeyedLocked(now int64, msgs []Message, idx []int32, fx *E
 	l, k := &q.mu.lanes.first, q.mu.keys
 	var run outboxRun
 	d := &fx.delivery
+	if q.mu.exact != nil {
+		l.skipDropped()
+	}
 	for _, i := range idx {
 		m := &msgs[i]
 		if q.mu.rings.top == nil || len(k.free) > 0 || l.returned.len() > 0 || q.seekLocked(l) != nothing ||
