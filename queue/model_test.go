@@ -52,7 +52,7 @@ func playHistory(t *testing.T, seed uint64) {
 	h.model = newModel(h.rng)
 	h.config = queue.Config{Name: "q", VHost: "/", AutoDelete: seed%8 == 0, Arguments: h.model.arguments()}
 	h.logf("queue auto-delete %t %v", h.config.AutoDelete, h.config.Arguments)
-	h.queue = queue.New(h.config, h.log)
+	h.open()
 	for range 80 {
 		h.step()
 		err := h.compare()
@@ -64,6 +64,21 @@ func playHistory(t *testing.T, seed uint64) {
 			t.Errorf("seed %d: %v\nafter:\n%s", seed, err, strings.Join(h.steps, "\n"))
 			return
 		}
+	}
+}
+
+// open makes the queue, on logs that it may have had before.
+func (h *history) open() {
+	var found []uint8
+	for p := range h.logs {
+		if p > 0 {
+			found = append(found, p)
+		}
+	}
+	slices.Sort(found)
+	h.queue = queue.New(h.config, h.log, found...)
+	if h.model.orderingKey != "" {
+		h.queue.SetMaxPassed(h.model.maxPassed)
 	}
 }
 
@@ -130,16 +145,25 @@ func (h *history) publish() {
 		bodies = append(bodies, h.name("m"))
 	}
 	msgs, idx := batch(bodies...)
+	keys := make([]string, len(msgs))
 	for i := range msgs {
+		switch key := []string{"a", "a", "b", "c", ""}[h.rng.IntN(5)]; h.model.orderingKey {
+		case "routing-key":
+			msgs[i].RoutingKey, keys[i] = []byte(key), "key "+key // an empty one is a key too
+		case "key":
+			if keys[i] = key; key != "" {
+				msgs[i].Properties = withHeaders(amqp.Table{{Name: "key", Value: key}})
+			}
+		}
 		msgs[i].Priority = uint8(h.rng.IntN(5))
 		if h.model.ttls && h.rng.IntN(2) == 0 {
 			msgs[i].HasTTL, msgs[i].TTL = true, []int64{0, 100, 2000, 10_000}[h.rng.IntN(4)]
 		}
 	}
 	idx = slices.DeleteFunc(idx, func(int32) bool { return h.rng.IntN(4) == 0 }) // the others go to other queues
-	h.logf("publish %v %v", bodies, idx)
+	h.logf("publish %v %v, keys %q", bodies, idx, keys)
 	h.queue.Publish(h.model.now, msgs, idx, &h.fx)
-	h.model.publish(msgs, idx)
+	h.model.publish(msgs, keys, idx)
 }
 
 // settle acks, rejects and gives back some of what is unacked, in random order, and resumes who was parked.
@@ -292,15 +316,10 @@ func (h *history) restart() {
 		return
 	}
 	h.logf("restart")
-	var found []uint8
-	for p, log := range h.logs {
+	for _, log := range h.logs {
 		log.deliveredUpTo = log.Next()
-		if p > 0 {
-			found = append(found, p)
-		}
 	}
-	slices.Sort(found)
-	h.queue = queue.New(h.config, h.log, found...)
+	h.open()
 	h.wakeAt = 0
 	h.queue.Recovered(h.model.now, &h.fx)
 	h.clients, h.shared = nil, deliveries{}

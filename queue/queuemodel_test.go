@@ -28,6 +28,9 @@ type model struct {
 	delayed       string // x-delayed-retry-type, with 1 s at least and 2.5 s at most
 	singleActive  bool
 	rate          *modelRate
+	exact         bool
+	orderingKey   string
+	maxPassed     int // of a queue with an ordering key
 
 	messages  []*modelMessage // in order of publishing; gone ones are removed
 	consumers []*client       // in order of arrival
@@ -41,6 +44,8 @@ type model struct {
 	placed    int // messages that were given a place in the order
 	returns   int
 	gone      bool // the queue is deleted
+	cursor    int  // with an ordering key: places before it have been looked at
+	stalled   bool // the cursor could not pass a message, since as many as may be were passed
 
 	deliveries []string // of the present step
 	wake       []string
@@ -50,6 +55,7 @@ type model struct {
 
 type modelMessage struct {
 	body        string
+	key         string // "" for none
 	priority    uint8
 	place       int
 	expires     int64   // 0: never
@@ -58,15 +64,20 @@ type modelMessage struct {
 	count       int
 	until       int64 // waits until then, or until it expires if that is sooner; 0: does not wait
 	back        int   // of a quorum queue: number of its return, 0 for what was not given back
+	given       bool  // was given back, and is not in the order of those that were never delivered
 }
 
 func newModel(rng *rand.Rand) model {
 	m := model{now: 1_000_000, priority: map[*client]int{}, credit: map[*client]int{}, started: map[*client]bool{}, rates: map[*client]*modelRate{}}
 	maybe := func() bool { return rng.IntN(3) == 0 }
-	m.quorum, m.ttls, m.deadLetters, m.singleActive = maybe(), maybe(), rng.IntN(2) == 0, rng.IntN(6) == 0
-	if !m.quorum && maybe() {
+	m.quorum, m.ttls, m.deadLetters, m.singleActive = maybe(), maybe(), rng.IntN(2) == 0, rng.IntN(4) == 0
+	switch {
+	case maybe():
+		m.orderingKey, m.maxPassed = []string{"routing-key", "key"}[rng.IntN(2)], 1+rng.IntN(6)
+	case !m.quorum && maybe():
 		m.priorities = 3
 	}
+	m.exact = maybe()
 	if m.quorum && maybe() {
 		m.deliveryLimit = 1 + rng.IntN(3)
 	}
@@ -88,7 +99,7 @@ func newModel(rng *rand.Rand) model {
 	case m.quorum && maybe():
 		m.delayed = []string{"all", "failed", "returned"}[rng.IntN(3)]
 	}
-	if rng.IntN(5) == 0 {
+	if maybe() {
 		m.rate = newModelRate(rng)
 	}
 	return m
@@ -138,6 +149,12 @@ func (m *model) arguments() (args amqp.Table) {
 	if m.rate != nil {
 		add("rate-limit", m.rate.String())
 	}
+	if m.exact {
+		add("exact-ttl", true)
+	}
+	if m.orderingKey != "" {
+		add("ordering-key", m.orderingKey)
+	}
 	return args
 }
 
@@ -147,6 +164,9 @@ func (m *model) ready() (list []*modelMessage) {
 		if msg.holder == nil && msg.until == 0 {
 			list = append(list, msg)
 		}
+	}
+	if m.orderingKey != "" {
+		return m.keyedOrder(list)
 	}
 	slices.SortStableFunc(list, func(a, b *modelMessage) int {
 		return cmp.Or(
@@ -213,22 +233,44 @@ func (m *model) leave(c *client) {
 	m.ring = slices.DeleteFunc(m.ring, func(other *client) bool { return other == c })
 }
 
-// deliver hands out what it can, then drops what has expired at the head.
+// deliver hands out what it can, and drops what has expired at the head or, if expiry is exact, anywhere.
 func (m *model) deliver() {
+	if m.exact {
+		m.expire()
+	}
+	for before := -1; before != len(m.messages); { // what dies may have held up what the queue may pass
+		before = len(m.messages)
+		m.handOut()
+		m.expire()
+	}
+}
+
+func (m *model) handOut() {
 	for len(m.ring) > 0 {
-		ready := m.ready()
-		if len(ready) == 0 {
-			break
+		msg := m.next()
+		if msg == nil {
+			return
 		}
-		if msg := ready[0]; msg.expired(m.now) {
+		if msg.expired(m.now) {
 			m.die(msg, "expired")
 			continue
 		}
-		if m.rate != nil && !m.rate.has(m.now) || !m.give(ready[0]) {
-			break
+		if m.rate != nil && !m.rate.has(m.now) || !m.give(msg) {
+			return
 		}
 	}
-	m.expire()
+}
+
+// next is the message that may be delivered next.
+func (m *model) next() *modelMessage {
+	ready := m.ready()
+	switch {
+	case m.orderingKey != "":
+		return m.nextKeyed(ready)
+	case len(ready) == 0:
+		return nil
+	}
+	return ready[0]
 }
 
 func (msg *modelMessage) expired(now int64) bool { return msg.expires != 0 && msg.expires <= now }
@@ -266,15 +308,21 @@ func (m *model) take(msg *modelMessage, c *client) {
 	if !slices.Contains(m.wake, c.name) {
 		m.wake = append(m.wake, c.name)
 	}
-	if msg.holder, msg.back = c, 0; c.noAck {
+	m.cursor = max(m.cursor, msg.place+1)
+	if msg.holder, msg.back, msg.given = c, 0, false; c.noAck {
 		m.remove(msg)
 	}
 }
 
-// expire drops what has expired at the head.
+// expire drops what has expired at the head or, if expiry is exact, anywhere.
 func (m *model) expire() {
 	for {
 		ready := m.ready()
+		if m.exact {
+			ready = inOrderOfExpiry(ready)
+		} else {
+			m.seek(ready)
+		}
 		if len(ready) == 0 || !ready[0].expired(m.now) {
 			return
 		}
@@ -294,17 +342,24 @@ func (m *model) drops() bool {
 // dropExcess drops from the queue's end that is oldest: what waits, then the head.
 func (m *model) dropExcess() {
 	for m.drops() && m.exceeds(0, 0) {
+		if len(m.waiting()) == 0 {
+			m.seek(m.ready())
+		}
 		m.die(append(m.waiting(), m.ready()...)[0], "maxlen")
 	}
 }
 
-func (m *model) publish(msgs []queue.Message, idx []int32) {
+// publish takes messages; keys has the ordering key of each.
+func (m *model) publish(msgs []queue.Message, keys []string, idx []int32) {
 	if m.gone {
 		return
 	}
+	if m.exact {
+		m.expire()
+	}
 	straight := true
 	for _, i := range idx {
-		msg := &modelMessage{body: string(msgs[i].Body), priority: min(msgs[i].Priority, m.priorities)}
+		msg := &modelMessage{body: string(msgs[i].Body), key: keys[i], priority: min(msgs[i].Priority, m.priorities)}
 		switch {
 		case msgs[i].HasTTL && (m.ttl == 0 || msgs[i].TTL < m.ttl):
 			msg.expires = m.now + msgs[i].TTL
@@ -322,17 +377,32 @@ func (m *model) publish(msgs []queue.Message, idx []int32) {
 		if limited {
 			straight = true // they come one by one
 		}
-		straight = straight && len(m.ring) > 0 && len(m.ready()) == 0 && (m.rate == nil || m.rate.has(m.now))
+		switch {
+		case m.orderingKey != "":
+			straight = len(m.ring) > 0 && m.allPassed()
+		default:
+			straight = straight && len(m.ring) > 0 && len(m.ready()) == 0
+		}
+		straight = straight && (m.rate == nil || m.rate.has(m.now))
 		m.place(msg)
-		if straight {
+		switch {
+		case straight && m.inFlight()[msg.key]:
+			m.pass(msg)
+		case straight:
 			m.give(msg)
 		}
 		if limited {
+			waited := len(m.waiting())
 			m.dropExcess()
+			if m.orderingKey != "" && len(m.waiting()) < waited {
+				m.deliver() // what was dropped may have held up its key
+			}
+			m.unstall()
 			m.expire()
 		}
 	}
 	m.expire()
+	m.unstall()
 }
 
 func (m *model) place(msg *modelMessage) {
@@ -363,7 +433,8 @@ func (m *model) settle(s *modelSettlement) {
 		}
 	}
 	for i, body := range s.requeued {
-		m.takeBack(m.find(body), s.failed[i], m.quorum && m.limit() == 0)
+		msg := m.find(body)
+		m.takeBack(msg, s.failed[i], m.quorum && m.limit() == 0 && (msg == nil || msg.key == ""))
 	}
 	for _, body := range s.returned {
 		m.takeBack(m.find(body), true, false)
@@ -422,6 +493,11 @@ func (m *model) takeBack(msg *modelMessage, failed, toTail bool) {
 }
 
 func (m *model) back(msg *modelMessage) {
+	if m.orderingKey != "" {
+		if msg.given = msg.place < m.cursor; !msg.given || msg.key != "" {
+			return // in its old place
+		}
+	}
 	if m.quorum {
 		m.returns++
 		msg.back = m.returns
@@ -460,6 +536,8 @@ func (m *model) tick() {
 
 // wakeAt is when the queue has to be woken at the latest, 0 if it need not be.
 func (m *model) wakeAt() (at int64) {
+	cursor, stalled := m.cursor, m.stalled
+	defer func() { m.cursor, m.stalled = cursor, stalled }() // next moves them
 	sooner := func(t int64) {
 		if at == 0 || t < at {
 			at = t
@@ -469,10 +547,13 @@ func (m *model) wakeAt() (at int64) {
 		sooner(waiting[0].dueAt())
 	}
 	ready := m.ready()
+	if m.exact {
+		ready = inOrderOfExpiry(ready)
+	}
 	if len(ready) > 0 && ready[0].expires != 0 {
 		sooner(ready[0].expires)
 	}
-	if len(ready) > 0 && len(m.ring) > 0 && m.rate != nil {
+	if len(m.ring) > 0 && m.rate != nil && m.next() != nil {
 		sooner(m.rate.next(m.now))
 	}
 	for _, c := range m.held {
@@ -524,11 +605,17 @@ func (m *model) get(c *client) (left int, ok bool) {
 		return 0, false
 	}
 	m.expire()
-	ready := m.ready()
-	if len(ready) == 0 || m.rate != nil && !m.rate.has(m.now) {
+	if m.rate != nil && !m.rate.has(m.now) {
 		return 0, false
 	}
-	m.take(ready[0], c)
+	msg := m.next()
+	for ; msg != nil && msg.expired(m.now); msg = m.next() {
+		m.die(msg, "expired")
+	}
+	if msg == nil {
+		return 0, false
+	}
+	m.take(msg, c)
 	m.expire()
 	return len(m.ready()), true
 }
@@ -538,6 +625,7 @@ func (m *model) purge() int {
 	for _, msg := range gone {
 		m.remove(msg)
 	}
+	m.stalled = false
 	return len(gone)
 }
 
@@ -547,10 +635,10 @@ func (m *model) delete() {
 
 // restart keeps the messages. Those before the last that waits have been delivered for certain, and count as given back.
 func (m *model) restart() {
-	m.consumers, m.ring, m.held, m.active, m.returns = nil, nil, nil, nil, 0
+	m.consumers, m.ring, m.held, m.active, m.returns, m.cursor, m.stalled = nil, nil, nil, nil, 0, 0, false
 	last := 0
 	for _, msg := range m.messages {
-		msg.holder, msg.redelivered, msg.back = nil, true, 0
+		msg.holder, msg.redelivered, msg.back, msg.given = nil, true, 0, false
 		if msg.until <= m.now {
 			msg.until = 0
 		} else {
@@ -558,51 +646,11 @@ func (m *model) restart() {
 		}
 	}
 	for _, msg := range m.messages {
-		if msg.until == 0 && msg.place < last {
+		if m.orderingKey == "" && msg.until == 0 && msg.place < last {
 			m.back(msg)
 		}
 	}
 	if m.rate != nil {
 		m.rate.tokens = m.rate.capacity()
 	}
-}
-
-// modelRate is a token bucket that is filled each millisecond.
-type modelRate struct {
-	rate, period, burst int64 // rate in period milliseconds
-	tokens, filled      int64 // period make a token
-}
-
-func newModelRate(rng *rand.Rand) *modelRate {
-	r := &modelRate{rate: 1 + rng.Int64N(4), period: []int64{1000, 60_000}[rng.IntN(2)], burst: 1 + rng.Int64N(4)}
-	if r.period == 60_000 {
-		r.rate *= 60
-	}
-	r.tokens = r.capacity()
-	return r
-}
-
-func (r *modelRate) String() string {
-	unit := map[int64]string{1000: "s", 60_000: "m"}[r.period]
-	return fmt.Sprintf("%d/%s burst %d", r.rate, unit, r.burst)
-}
-
-func (r *modelRate) capacity() int64 { return r.burst * r.period }
-
-func (r *modelRate) has(now int64) bool {
-	if r.filled == 0 {
-		r.filled = now
-	}
-	for ; r.filled < now; r.filled++ {
-		r.tokens = min(r.tokens+r.rate, r.capacity())
-	}
-	return r.tokens >= r.period
-}
-
-// next is when there is a token.
-func (r *modelRate) next(now int64) int64 {
-	later := *r
-	for now--; !later.has(now); now++ {
-	}
-	return max(now, r.filled+1)
 }
