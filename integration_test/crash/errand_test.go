@@ -7,18 +7,22 @@ import (
 )
 
 // errand is a message that the broker does something with before it is done: it holds it back, gives it again after a
-// while, drops its duplicates, or passes it on. The body says which errand it is, and which attempt to publish it.
+// while, drops its duplicates, orders it by a key, lets it expire, or passes it on. The body says which errand it is, and
+// which attempt to publish it.
 type errand struct {
 	kind      string
 	number    int
-	due       time.Time // before which it may not come; zero: at once
+	due       time.Time // before which it may not come, or is not dead; zero: at once
+	lapsed    time.Time // after which it is dead for certain; zero: not known
 	confirmed bool      // at least one attempt
 	attempts  int
+	published int // in the life of which broker it was published last
 
 	unflagged map[string]int // how often it came without being flagged, by queue
 	attempt   int            // that was delivered
 	returns   int            // how often the consumer has given it back
 	done      bool           // the consumer has acknowledged it
+	finished  int            // in the life of which broker
 
 	returned time.Time     // when it was last given back
 	wait     time.Duration // how long it then has to wait
@@ -32,7 +36,9 @@ type errands struct {
 
 	mu   sync.Mutex // guards the rest
 	list map[string][]*errand
-	life int // counts brokers
+	keys map[int]*errandKey // of errandKeyed
+	life int                // counts brokers
+	came map[string]int     // deliveries, by queue
 }
 
 const (
@@ -40,11 +46,14 @@ const (
 	errandRetry   = "errand.retry" // is given back by its consumer
 	errandOnce    = "errand.once"  // is published several times
 	errandPassed  = "errand.least" // is rejected, and passed on at least once
+	errandKeyed   = "errand.keyed" // is one of many of its key, given back now and then
+	errandBrief   = "errand.brief" // may expire before a consumer has it
 	errandGivenUp = "errand.dead"  // where errandRetry ends after its last step
 	errandArrived = "errand.arrived"
+	errandExpired = "errand.expired" // where errandBrief ends otherwise
 )
 
-// retrySteps is the ladder of errandRetry.
+// retrySteps is the ladder of errandRetry and errandKeyed.
 var retrySteps = []time.Duration{150 * time.Millisecond, 400 * time.Millisecond, 900 * time.Millisecond}
 
 // clockSlack is what two readings of the clock may differ by: the broker counts milliseconds.
@@ -56,6 +65,10 @@ func (e *errands) create(kind string) *errand {
 	defer e.mu.Unlock()
 	x := &errand{kind: kind, number: len(e.list[kind]), unflagged: map[string]int{}}
 	e.list[kind] = append(e.list[kind], x)
+	if kind == errandKeyed {
+		k := e.keyLocked(x)
+		k.list = append(k.list, x)
+	}
 	return x
 }
 
@@ -64,6 +77,7 @@ func (e *errands) next(x *errand, hold time.Duration) []byte {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	x.attempts++
+	x.published = e.life
 	if hold > 0 {
 		x.due = time.Now().Add(hold)
 	}
@@ -74,6 +88,9 @@ func (e *errands) confirm(x *errand) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	x.confirmed = true
+	if life := briefLife(x.number); x.kind == errandBrief && life > 0 {
+		x.lapsed = time.Now().Add(life)
+	}
 	e.report.confirmed.Add(1)
 }
 
@@ -91,21 +108,31 @@ func (e *errands) deliver(queue string, body []byte, redelivered bool, at time.T
 	}
 	x := e.list[kind][number]
 	e.report.delivered.Add(1)
-	if early := x.due.Sub(at); early > clockSlack {
+	e.came[queue]++
+	if early := x.due.Sub(at); early > clockSlack && queue != errandBrief {
 		return nil, fmt.Errorf("errand %q comes %s before its time", body, early)
+	}
+	if x.done && x.finished == e.life {
+		return nil, fmt.Errorf("errand %q comes again, although this broker has its acknowledgement", body)
 	}
 	if x.attempt != 0 && x.attempt != attempt {
 		return nil, fmt.Errorf("errand %q came before as attempt %d: a duplicate", body, x.attempt)
 	}
 	x.attempt = attempt
-	if !redelivered {
+	if !redelivered && queue != errandExpired { // what expires again after a crash comes without a flag
 		if x.unflagged[queue]++; x.unflagged[queue] > 1 {
 			return nil, fmt.Errorf("errand %q comes again without being flagged", body)
 		}
 	}
 	// A broker that was killed before the return was durable gives it again at once.
-	if early := x.returned.Add(x.wait).Sub(at); queue == errandRetry && (x.proven || x.life == e.life) && early > clockSlack {
+	if early := x.returned.Add(x.wait).Sub(at); (queue == errandRetry || queue == errandKeyed) && (x.proven || x.life == e.life) && early > clockSlack {
 		return nil, fmt.Errorf("errand %q comes %s before the end of its wait of %s, return %d", body, early, x.wait, x.returns)
+	}
+	switch queue {
+	case errandKeyed:
+		return x, e.takeTurnLocked(x)
+	case errandBrief, errandExpired:
+		return x, e.checkExpiryLocked(x, queue, at)
 	}
 	return x, nil
 }
@@ -121,27 +148,10 @@ func (e *errands) giveBack(x *errand, count int) {
 	}
 }
 
-// prove notes that the returns that were made until then are durable.
-func (e *errands) prove(list []returnedErrand) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, r := range list {
-		if r.errand.returns == r.returns {
-			r.errand.proven = true
-		}
-	}
-}
-
-// returnedErrand is an errand at one of its returns.
-type returnedErrand struct {
-	errand  *errand
-	returns int
-}
-
 func (e *errands) finish(x *errand) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	x.done = true
+	x.done, x.finished = true, e.life
 	e.report.acks.Add(1)
 }
 
@@ -158,13 +168,13 @@ func (e *errands) unconfirmed(kind string) (list []*errand) {
 }
 
 // open counts the errands that were confirmed and did not come.
-func (e *errands) open() (n int, example *errand) {
+func (e *errands) open() (n int, example string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, list := range e.list {
 		for _, x := range list {
 			if x.confirmed && !x.done {
-				n, example = n+1, x
+				n, example = n+1, fmt.Sprintf("%+v", *x)
 			}
 		}
 	}
@@ -176,4 +186,7 @@ func (e *errands) begin() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.life++
+	for _, k := range e.keys {
+		*k = errandKey{list: k.list, done: k.done}
+	}
 }

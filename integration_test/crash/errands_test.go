@@ -1,7 +1,6 @@
 package crash_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -23,12 +22,14 @@ func (e *errands) setUp(addr string) error {
 	to := func(queue string) amqp091.Table {
 		return amqp091.Table{"x-dead-letter-exchange": "", "x-dead-letter-routing-key": queue}
 	}
-	retry, least := to(errandGivenUp), to(errandArrived)
-	retry["x-retry"] = "150ms,400ms,900ms"
+	retry, least, brief := to(errandGivenUp), to(errandArrived), to(errandExpired)
+	brief["x-exact-ttl"] = true
+	retry["x-retry"] = "150ms,400ms,900ms" // retrySteps
 	least["x-queue-type"], least["x-overflow"], least["x-dead-letter-strategy"] = "quorum", "reject-publish", "at-least-once"
 	err = ch.ExchangeDeclare("errand.delayed", "x-delayed-message", true, false, false, false, amqp091.Table{"x-delayed-type": "fanout"})
 	for queue, arguments := range map[string]amqp091.Table{
 		errandDue: nil, errandRetry: retry, errandPassed: least, errandGivenUp: nil, errandArrived: nil,
+		errandKeyed: {"x-ordering-key": "key", "x-retry": retry["x-retry"]}, errandBrief: brief, errandExpired: nil,
 		errandOnce: {"x-dedup-window": "1000000"}, "errand.proofs": {"x-max-length": 1},
 	} {
 		if err == nil {
@@ -41,109 +42,9 @@ func (e *errands) setUp(addr string) error {
 	return err
 }
 
-// publish sends errands of a kind until the broker is gone or stop is closed, and waits then for their confirms.
-func (e *errands) publish(ch *amqp091.Channel, kind string, rng *rand.Rand, stop <-chan struct{}) {
-	type sentErrand struct {
-		errand  *errand
-		confirm *amqp091.DeferredConfirmation
-	}
-	var window []sentErrand
-	settle := func(most int) {
-		for len(window) > most {
-			if window[0].confirm.Wait() { // also ends with the channel
-				e.confirm(window[0].errand)
-			}
-			window = window[1:]
-		}
-	}
-	defer settle(0)
-	again := []*errand(nil)
-	if kind == errandOnce {
-		again = e.unconfirmed(kind)
-	}
-	for {
-		select {
-		case <-stop:
-			return
-		case <-time.After(time.Duration(rng.IntN(3)) * time.Millisecond):
-		}
-		for range rng.IntN(10) {
-			var x *errand
-			if len(again) > 0 {
-				x, again = again[0], again[1:]
-			} else {
-				x = e.create(kind)
-			}
-			m := amqp091.Publishing{DeliveryMode: amqp091.Persistent, MessageId: fmt.Sprint(x.number)}
-			exchange, key, hold := "", kind, time.Duration(0)
-			if kind == errandDue {
-				exchange, hold = "errand.delayed", time.Duration(1+rng.IntN(2500))*time.Millisecond
-				m.Headers = amqp091.Table{"x-delay": hold.Milliseconds()}
-			}
-			m.Body = e.next(x, hold)
-			c, err := ch.PublishWithDeferredConfirmWithContext(context.Background(), exchange, key, false, false, m)
-			if err != nil {
-				return
-			}
-			window = append(window, sentErrand{x, c})
-		}
-		settle(100)
-	}
-}
-
-// consume takes errands from a queue until the broker is gone. judge says what to do with each.
-func (e *errands) consume(ch *amqp091.Channel, queue string) error {
-	if err := ch.Qos(50, 0, false); err != nil {
-		return nil
-	}
-	deliveries, err := ch.Consume(queue, "", false, false, false, false, nil)
-	if err != nil {
-		return nil
-	}
-	var since []returnedErrand
-	var proofs sync.WaitGroup
-	defer proofs.Wait()
-	for d := range deliveries {
-		x, err := e.deliver(queue, d.Body, d.Redelivered, time.Now())
-		if err != nil {
-			return fmt.Errorf("%s: %w", queue, err)
-		}
-		switch {
-		case queue == errandPassed:
-			err = d.Reject(false)
-		case queue == errandRetry && (x.number%7 == 0 || x.returns < x.number%3):
-			count, _ := d.Headers["x-delivery-count"].(int64)
-			e.giveBack(x, int(count))
-			if err = d.Nack(false, true); err == nil {
-				since = append(since, returnedErrand{x, x.returns})
-			}
-		default:
-			e.finish(x)
-			err = d.Ack(false)
-		}
-		if err != nil {
-			return nil
-		}
-		if len(since) > 20 {
-			list := since
-			since = nil
-			c, err := ch.PublishWithDeferredConfirmWithContext(context.Background(), "", "errand.proofs", false, false,
-				amqp091.Publishing{DeliveryMode: amqp091.Persistent})
-			if err != nil {
-				return nil
-			}
-			proofs.Go(func() {
-				if c.Wait() {
-					e.prove(list)
-				}
-			})
-		}
-	}
-	return nil
-}
-
-// work lets all clients at a broker. Publishers end when stop is closed, consumers with the broker or with over.
-func (e *errands) work(addr string, rng *rand.Rand, stop, over <-chan struct{}) {
+// work lets all clients at a broker. Publishers end when stop is closed, consumers with the broker or with over. Until brief
+// is closed, nobody takes what may expire.
+func (e *errands) work(addr string, rng *rand.Rand, stop, over, brief <-chan struct{}) {
 	var clients sync.WaitGroup
 	client := func(what string, ends <-chan struct{}, work func(*amqp091.Channel) error) {
 		clients.Go(func() {
@@ -171,24 +72,36 @@ func (e *errands) work(addr string, rng *rand.Rand, stop, over <-chan struct{}) 
 			}
 		})
 	}
-	for _, kind := range []string{errandDue, errandRetry, errandOnce, errandPassed} {
+	for _, kind := range []string{errandDue, errandRetry, errandOnce, errandPassed, errandKeyed, errandBrief} {
 		seed := rng.Uint64()
 		client("publisher of "+kind, over, func(ch *amqp091.Channel) error {
 			e.publish(ch, kind, rand.New(rand.NewPCG(seed, 0)), stop)
 			return nil
 		})
 	}
-	for _, queue := range []string{errandDue, errandRetry, errandOnce, errandPassed, errandGivenUp, errandArrived} {
+	for _, queue := range []string{errandDue, errandRetry, errandOnce, errandPassed, errandGivenUp, errandArrived, errandExpired} {
 		client("consumer of "+queue, over, func(ch *amqp091.Channel) error { return e.consume(ch, queue) })
 	}
+	for range 3 {
+		client("consumer of "+errandKeyed, over, e.consumeKeyed)
+	}
+	client("consumer of "+errandBrief, over, func(ch *amqp091.Channel) error {
+		select {
+		case <-brief:
+			return e.consume(ch, errandBrief)
+		case <-over:
+			return nil
+		}
+	})
 	clients.Wait()
 }
 
 // round lets a broker work for a while and kills it.
 func (e *errands) round(p *process, rng *rand.Rand) error {
-	over, seed := make(chan struct{}), rng.Uint64()
+	over, brief, seed := make(chan struct{}), make(chan struct{}), rng.Uint64()
 	var clients sync.WaitGroup
-	clients.Go(func() { e.work(p.amqp, rand.New(rand.NewPCG(seed, 0)), over, over) })
+	clients.Go(func() { e.work(p.amqp, rand.New(rand.NewPCG(seed, 0)), over, over, brief) })
+	time.AfterFunc(time.Duration(rng.IntN(1500))*time.Millisecond, func() { close(brief) })
 	<-time.After(time.Duration(100+rng.IntN(1400)) * time.Millisecond)
 	dead := p.kill()
 	close(over)
@@ -199,32 +112,47 @@ func (e *errands) round(p *process, rng *rand.Rand) error {
 	return nil
 }
 
-// settleAll lets a broker work until all that was confirmed has come.
+// settleAll lets a broker work until all that was confirmed has come. What has expired has to be gone before anybody takes
+// what stands before it.
 func (e *errands) settleAll(p *process, rng *rand.Rand) error {
-	stop, over := make(chan struct{}), make(chan struct{})
+	stop, over, brief := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	var clients sync.WaitGroup
-	clients.Go(func() { e.work(p.amqp, rng, stop, over) })
+	clients.Go(func() { e.work(p.amqp, rng, stop, over, brief) })
 	<-time.After(time.Second)
 	close(stop)
-	end := time.Now().Add(patience)
-	n, example := e.open()
-	for n > 0 && time.Now().Before(end) && e.report.count() == 0 {
-		<-time.After(20 * time.Millisecond)
-		n, example = e.open()
+	err := e.await(e.late, "have expired and are still there")
+	close(brief)
+	if err == nil {
+		err = e.await(e.open, "were confirmed and did not come")
 	}
 	// Whatever comes now comes twice.
 	<-time.After(2 * time.Second)
 	close(over)
 	clients.Wait()
-	if n > 0 && e.report.count() == 0 {
-		return fmt.Errorf("%d errands were confirmed and did not come, among them %+v", n, *example)
+	if err != nil {
+		return err
 	}
 	return p.stop()
 }
 
+// await waits until no errands are left.
+func (e *errands) await(left func() (n int, example string), what string) error {
+	end := time.Now().Add(patience)
+	n, example := left()
+	for n > 0 && time.Now().Before(end) && e.report.count() == 0 {
+		<-time.After(20 * time.Millisecond)
+		n, example = left()
+	}
+	if n > 0 && e.report.count() == 0 {
+		return fmt.Errorf("%d errands %s, among them %s", n, what, example)
+	}
+	return nil
+}
+
 // errandRounds kills brokers so many times on one folder.
 func errandRounds(r *report, kinds []brokerKind, dir string, rounds int, rng *rand.Rand) error {
-	e := &errands{report: r, list: map[string][]*errand{}}
+	e := &errands{report: r, list: map[string][]*errand{}, keys: map[int]*errandKey{}, came: map[string]int{}}
+	defer func() { r.t.Logf("deliveries: %v", e.came) }()
 	for n := 0; ; n++ {
 		r.setRound(n + 1)
 		p, err := startProcess(kinds[rng.IntN(len(kinds))], dir)
@@ -251,7 +179,8 @@ func errandRounds(r *report, kinds []brokerKind, dir string, rounds int, rng *ra
 }
 
 // TestKilledBrokerRunsItsErrands: delayed messages are neither lost nor early, retries do not come back before their time,
-// a duplicate is dropped whatever happens between two attempts, and a dead letter arrives.
+// a duplicate is dropped whatever happens between two attempts, a dead letter arrives, messages of a key come one by one in
+// their order, and what has expired dies in its time and comes to no consumer.
 func TestKilledBrokerRunsItsErrands(t *testing.T) {
 	r := &report{t: t}
 	rng := rand.New(rand.NewPCG(chooseSeed(t), 0))
