@@ -113,6 +113,13 @@ func (b *bucket) scan(n int) (wait bool) {
 	return false
 }
 
+// keep holds in memory what was scanned, if it is no more than may be read in any order.
+func (b *bucket) keep() {
+	if b.ready() && b.log.LiveBytes() <= maxLoose {
+		b.log.Keep()
+	}
+}
+
 // gone removes a record.
 func (b *bucket) gone(seq uint64) {
 	b.log.Gone(seq)

@@ -17,6 +17,10 @@ type Log interface {
 	Next() uint64
 	// Count is the number of live records.
 	Count() int
+	// LiveBytes is the size of the live records.
+	LiveBytes() int64
+	// Keep says that all of the log is wanted soon, in any order, and better stays in memory.
+	Keep()
 	// Drop removes all records for good.
 	Drop()
 }

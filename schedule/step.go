@@ -115,6 +115,7 @@ func (s *Schedule) prepare(now int64) bool {
 			wait = s.split(b, now, splitSlice)
 		} else {
 			wait = b.scan(scanSlice)
+			b.keep()
 		}
 		if !wait {
 			return true

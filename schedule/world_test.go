@@ -113,6 +113,7 @@ type memoryLog struct {
 	first   int
 	live    int
 	reads   int
+	kept    bool
 }
 
 type memoryRecord struct {
@@ -158,6 +159,15 @@ func (l *memoryLog) First() uint64 {
 
 func (l *memoryLog) Next() uint64 { return uint64(len(l.records)) }
 func (l *memoryLog) Count() int   { return l.live }
+
+func (l *memoryLog) Keep() { l.kept = true }
+
+func (l *memoryLog) LiveBytes() (n int64) {
+	for i := range l.records {
+		n += int64(len(l.records[i].data))
+	}
+	return n
+}
 
 func (l *memoryLog) Drop() {
 	if l.world.logs[l.block] != l {

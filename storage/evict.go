@@ -32,36 +32,54 @@ func (s *Store) evict() error {
 }
 
 // evictStored lets go of chunks that are in Badger, until about so many bytes are free, and returns chunks whose
-// transient records have to be written first if those did not suffice.
+// transient records have to be written first if those did not suffice. Logs that are to be kept come last, and leave
+// publishers half of the room that they have.
 func (s *Store) evictStored(excess int64) (pages []transientPage) {
 	s.epoch.Lock()
 	defer s.epoch.Unlock()
-	writing := int64(0)
-	for l := range s.logs {
-		near, far := l.reading()
-		for i, c := range l.sealed.all() {
-			if excess <= 0 {
-				return pages
-			}
-			if !c.resident() || i >= near && i <= far {
-				continue
-			}
-			size := int64(cap(c.data))
-			kept := c.liveTransient()
-			onDisk := c.stored || !c.hasPersistent()
-			switch {
-			case onDisk && (kept == nil || c.pagedOut):
-				l.stub(i, c)
-				excess -= size
-			case onDisk && writing < maxTxnBodies:
-				c.retain()
-				pages = append(pages, transientPage{log: l, chunk: c, first: c.first, data: c.data, ends: c.ends, kept: kept})
-				writing += size
-				excess -= size
+	e := eviction{excess: excess}
+	for _, kept := range []bool{false, true} {
+		for l := range s.logs {
+			if l.paging.kept == kept && e.excess > 0 {
+				e.take(l)
 			}
 		}
+		e.excess -= s.options.JournalMemory / 2
 	}
-	return pages
+	return e.pages
+}
+
+// eviction is what evictStored has done so far.
+type eviction struct {
+	excess  int64           // bytes that are still to be freed
+	pages   []transientPage // that have to be written first
+	writing int64           // bytes of these
+}
+
+// take lets go of chunks of a log.
+func (e *eviction) take(l *Log) {
+	near, far := l.reading()
+	for i, c := range l.sealed.all() {
+		if e.excess <= 0 {
+			return
+		}
+		if !c.resident() || i >= near && i <= far {
+			continue
+		}
+		size := int64(cap(c.data))
+		kept := c.liveTransient()
+		onDisk := c.stored || !c.hasPersistent()
+		switch {
+		case onDisk && (kept == nil || c.pagedOut):
+			l.stub(i, c)
+			e.excess -= size
+		case onDisk && e.writing < maxTxnBodies:
+			c.retain()
+			e.pages = append(e.pages, transientPage{log: l, chunk: c, first: c.first, data: c.data, ends: c.ends, kept: kept})
+			e.writing += size
+			e.excess -= size
+		}
+	}
 }
 
 // reading returns the indexes of the first and the last sealed chunk that the log is reading or soon will.

@@ -13,6 +13,7 @@ type paging struct {
 	// Guarded by the queue's lock.
 	current   *chunk // the sealed chunk that was read last, resident
 	readingAt uint64 // the last seq that was asked for
+	kept      bool   // see Keep
 
 	waiting atomic.Bool // At or Deliver said no; call ready when that may have changed
 	ready   atomic.Pointer[func()]
@@ -32,6 +33,10 @@ type arrival struct {
 // OnReady sets what is called when a record that At or Deliver had to refuse may be there. The call comes from a
 // goroutine of the store, outside of Enter and Leave and without any lock.
 func (l *Log) OnReady(ready func()) { l.paging.ready.Store(&ready) }
+
+// Keep says that all of the log is wanted soon, in any order: its chunks are paged out after those of others, and not
+// before there is little room left.
+func (l *Log) Keep() { l.paging.kept = true }
 
 // page makes the chunk c, at index i, resident if it can, and asks for those that come next. It returns false if
 // the record has to be waited for.
