@@ -124,7 +124,8 @@ const maxScratch = 4 << 10
 // commit with its removal, so a message is in the schedule or in its queues, whatever happens.
 func (d *delays) tick(now int64, fx *Effects) {
 	b := d.vhost.broker
-	if b.cfg.Store != nil && !b.cfg.Store.Room() {
+	room, ok := b.roomForDelayed()
+	if !ok {
 		b.timers.set(d, now+roomPoll.Milliseconds()) // as publishers wait
 		return
 	}
@@ -134,7 +135,7 @@ func (d *delays) tick(now int64, fx *Effects) {
 		return
 	}
 	d.batch.Reset()
-	next, damaged := d.schedule.Step(now, &d.batch)
+	next, damaged := d.schedule.Step(now, room, &d.batch)
 	d.mu.Unlock()
 	if damaged > 0 {
 		b.cfg.Logger.Error().Str("vhost", d.vhost.name).Str("exchange", d.exchange.Name()).Int("count", damaged).
@@ -146,6 +147,24 @@ func (d *delays) tick(now int64, fx *Effects) {
 	}
 	if next != schedule.Never {
 		b.timers.set(d, next)
+	}
+}
+
+// What is due, and what soon will be, goes before what publishers bring: in percent of what makes them wait.
+const (
+	urgentRoom = 125
+	dueRoom    = 150
+)
+
+// roomForDelayed is what the disk leaves to schedules; false if nothing.
+func (b *Broker) roomForDelayed() (room schedule.Room, ok bool) {
+	switch st := b.cfg.Store; {
+	case st == nil || st.Room():
+		return schedule.RoomForAll, true
+	case st.RoomUpTo(urgentRoom):
+		return schedule.RoomForUrgent, true
+	default:
+		return schedule.RoomForDue, st.RoomUpTo(dueRoom)
 	}
 }
 

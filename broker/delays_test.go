@@ -301,25 +301,7 @@ func TestDelayedMessagesOutliveTheBroker(t *testing.T) {
 	dir := t.TempDir()
 	now := time.UnixMilli(1_700_000_000_000)
 	open := func() (*bench, func()) {
-		t.Helper()
-		store, err := storage.Open(dir, storage.Options{SegmentBytes: 1 << 20, ValueLogBytes: 1 << 20})
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := New(Config{Store: store, Now: func() time.Time { return now }})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s, err := b.Open(b.Users.Lookup("guest"), "/", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return &bench{T: t, broker: b, session: s, pub: s.NewPublisher()}, func() {
-			b.Close()
-			if err := store.Close(); err != nil {
-				t.Error(err)
-			}
-		}
+		return reopen(t, dir, storage.Options{SegmentBytes: 1 << 20, ValueLogBytes: 1 << 20}, func() time.Time { return now })
 	}
 	b, stop := open()
 	c := delayedDirect("kept")
@@ -376,24 +358,7 @@ func TestACrashWhileMessagesFallDueLosesNoneAndRepeatsNone(t *testing.T) {
 	const n = 3000
 	dir := t.TempDir()
 	open := func(dir string, shift time.Duration) (*bench, func()) {
-		store, err := storage.Open(dir, storage.Options{SegmentBytes: 8 << 20, ValueLogBytes: 1 << 20})
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := New(Config{Store: store, Now: func() time.Time { return time.Now().Add(shift) }})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s, err := b.Open(b.Users.Lookup("guest"), "/", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return &bench{T: t, broker: b, session: s, pub: s.NewPublisher()}, func() {
-			b.Close()
-			if err := store.Close(); err != nil {
-				t.Error(err)
-			}
-		}
+		return reopen(t, dir, storage.Options{SegmentBytes: 8 << 20, ValueLogBytes: 1 << 20}, func() time.Time { return time.Now().Add(shift) })
 	}
 	b, stop := open(dir, 0)
 	c := delayedDirect("x")

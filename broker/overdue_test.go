@@ -30,24 +30,7 @@ func TestWhatWasDueBeforeTheStartMayHaveBeenDelivered(t *testing.T) {
 	var clock atomic.Int64 // unix milliseconds
 	clock.Store(1_700_000_000_000)
 	open := func() (*bench, func()) {
-		store, err := storage.Open(dir, storage.Options{SegmentBytes: 1 << 20, ValueLogBytes: 1 << 20})
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := New(Config{Store: store, Now: func() time.Time { return time.UnixMilli(clock.Load()) }})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s, err := b.Open(b.Users.Lookup("guest"), "/", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return &bench{T: t, broker: b, session: s, pub: s.NewPublisher()}, func() {
-			b.Close()
-			if err := store.Close(); err != nil {
-				t.Error(err)
-			}
-		}
+		return reopen(t, dir, storage.Options{SegmentBytes: 1 << 20, ValueLogBytes: 1 << 20}, func() time.Time { return time.UnixMilli(clock.Load()) })
 	}
 	b, stop := open()
 	c := delayedDirect("x")
@@ -75,4 +58,47 @@ func TestWhatWasDueBeforeTheStartMayHaveBeenDelivered(t *testing.T) {
 	if !slices.Equal(taker.flagged, []string{"due"}) || !slices.Equal(taker.plain, []string{"new", "not yet"}) {
 		t.Errorf("flagged are %q, and not %q", taker.flagged, taker.plain)
 	}
+}
+
+// TestWhatIsDueGoesBeforePublishersWhenTheDiskIsBehind: publishers wait, and what was promised for a time does not.
+func TestWhatIsDueGoesBeforePublishersWhenTheDiskIsBehind(t *testing.T) {
+	now := time.UnixMilli(1_700_000_000_000)
+	const pending = 4 << 20
+	b, stop := reopen(t, t.TempDir(), storage.Options{SegmentBytes: 1 << 20, ValueLogBytes: 1 << 20, PendingBytes: pending}, func() time.Time { return now })
+	defer stop()
+	c := delayedDirect("x")
+	c.Durable = true
+	x := b.delayed(c, "k")
+	b.later("x", "k", "due", Message{}, "x-deliver-at", now.UnixMilli()+1000)
+
+	core, d := b.broker, b.session.VHost().delaysOf(x)
+	core.Enter() // and so nothing is written
+	defer core.Leave()
+	fill := func(percent int) {
+		for core.cfg.Store.RoomUpTo(int64(percent)) {
+			if _, err := b.pub.Publish(&Message{RoutingKey: []byte("k"), Properties: []byte{0x10, 0, 2}, Body: make([]byte, 32<<10)}); err != nil {
+				t.Fatal(err)
+			}
+			b.pub.Settle(core.nowMillis(), &b.fx)
+		}
+	}
+	tick := func() {
+		var fx Effects
+		d.tick(now.UnixMilli()+1000, &fx)
+	}
+	fill(dueRoom)
+	tick()
+	b.pending(x, 1) // even this has an end
+	core.Leave()
+	for commit := core.Enter(); !core.cfg.Store.Room(); commit = core.Enter() {
+		core.Leave()
+		if err := core.WaitDurable(commit, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if fill(100); core.cfg.Store.Room() {
+		t.Fatal("publishers do not wait")
+	}
+	tick()
+	b.pending(x, 0)
 }

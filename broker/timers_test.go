@@ -8,6 +8,7 @@ import (
 
 	"github.com/warren-mq/warren/amqp"
 	"github.com/warren-mq/warren/queue"
+	"github.com/warren-mq/warren/storage"
 )
 
 // bench is a broker with a session and a publisher, for tests on virtual time.
@@ -31,6 +32,29 @@ func newBench(t *testing.T) *bench {
 	}
 	t.Cleanup(b.Close)
 	return &bench{T: t, broker: b, session: s, pub: s.NewPublisher()}
+}
+
+// reopen starts a broker on the store in a folder; stop ends both.
+func reopen(t *testing.T, dir string, o storage.Options, now func() time.Time) (b *bench, stop func()) {
+	t.Helper()
+	store, err := storage.Open(dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	core, err := New(Config{Store: store, Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := core.Open(core.Users.Lookup("guest"), "/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &bench{T: t, broker: core, session: s, pub: s.NewPublisher()}, func() {
+		core.Close()
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // declare makes a queue with arguments given as names without x- and values.

@@ -54,7 +54,7 @@ func TestTheWholeMessageComesBack(t *testing.T) {
 		w := newWorld(t, start)
 		id, _ := w.s.Add(start, start+1, &m)
 		var b schedule.Batch
-		w.s.Step(start+1, &b)
+		w.s.Step(start+1, schedule.RoomForAll, &b)
 		if len(b.Entries) != 1 || b.Entries[0].ID != id {
 			t.Fatalf("%+v", b.Entries)
 		}
@@ -153,6 +153,65 @@ func TestPreparationIsDoneAheadOfTime(t *testing.T) {
 		w.now = start + delay
 		if w.step(); len(w.given) == 0 {
 			t.Errorf("after %d ms nothing is given at the first call", delay)
+		}
+	}
+}
+
+// TestWithoutRoomWhatIsDueIsGivenAndTheRestWaits: what has to be ready soon as long as there is a little room, what has time
+// until there is enough for all.
+func TestWithoutRoomWhatIsDueIsGivenAndTheRestWaits(t *testing.T) {
+	w := newWorld(t, start&^(1<<16-1))
+	far, near := w.now+2*hour, w.now+1<<16
+	for i := range 40_000 {
+		w.add(far+int64(i*7919%(1<<16)), "")
+		w.add(near+int64(i*7919%(1<<16)), "")
+	}
+	w.restart()
+	w.advance(near - 17_000) // before anything is near
+	logs := func() int { return len(w.logs) }
+	before := logs()
+
+	w.room = schedule.RoomForUrgent
+	if w.advance(near - 10_000); logs() != before {
+		t.Errorf("%d logs have become %d without any hurry", before, logs())
+	}
+	w.room = schedule.RoomForDue
+	if w.advance(near - 7000); logs() != before {
+		t.Errorf("%d logs have become %d though there is room for nothing", before, logs())
+	}
+	w.room = schedule.RoomForUrgent
+	if w.advance(near - 6000); logs() == before {
+		t.Error("nothing is prepared though it is urgent")
+	}
+	w.advance(near + 100)
+	w.room = schedule.RoomForDue
+	given := len(w.given)
+	if w.advance(near + 200); len(w.given) == given {
+		t.Error("nothing is given though it is due and ready")
+	}
+	w.room = schedule.RoomForAll
+	w.advance(far + hour)
+	if len(w.given) != 80_000 || !slices.IsSortedFunc(w.given, schedule.ID.Compare) {
+		t.Errorf("%d given", len(w.given))
+	}
+}
+
+// TestWhatIsReadInAnyOrderIsKeptInMemoryWhenItIsReady, and what is read from its beginning to its end is not, if it is much.
+func TestWhatIsReadInAnyOrderIsKeptInMemoryWhenItIsReady(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		bytes int
+		kept  bool
+	}{{"little", 1 << 10, true}, {"much", 64 << 10, false}} {
+		w := newWorld(t, start)
+		for i := range 100 {
+			w.add(start+hour+int64(i), string(make([]byte, c.bytes)))
+		}
+		w.advance(start + hour - 1)
+		for _, l := range w.logs {
+			if l.Count() == 100 && l.kept != c.kept {
+				t.Errorf("%s: kept %v", c.name, l.kept)
+			}
 		}
 	}
 }

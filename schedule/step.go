@@ -9,6 +9,18 @@ const (
 	// It looks at so many records, or splits so many, at most.
 	scanSlice  = 2048
 	splitSlice = 256
+	// roomPoll is how soon it looks again for room, in milliseconds.
+	roomPoll = 2
+)
+
+// Room says how much of its work a schedule may do now. What it does ahead of time writes and reads back, and must keep
+// neither publishers from the disk without need, nor what is due from being given.
+type Room uint8
+
+const (
+	RoomForDue    Room = iota // what is due
+	RoomForUrgent             // and what has to be ready soon
+	RoomForAll
 )
 
 // Never is what Step returns when nothing is pending, or all that is waits for the disk.
@@ -55,13 +67,17 @@ func (b *Batch) take(rec []byte) bool {
 //
 // What it puts into the batch is gone from the schedule: whatever is done with it belongs to the same commit. damaged
 // counts records that cannot be read; they are dropped.
-func (s *Schedule) Step(now int64, out *Batch) (next int64, damaged int) {
+func (s *Schedule) Step(now int64, room Room, out *Batch) (next int64, damaged int) {
 	next, damaged = s.give(now, out)
 	if out.full() {
 		return now, damaged
 	}
-	if s.prepare(now) {
+	did, held := s.prepare(now, room)
+	if did {
 		return now, damaged
+	}
+	if held {
+		next = min(next, now+roomPoll)
 	}
 	return min(next, s.nextNear(now)), damaged
 }
@@ -96,11 +112,16 @@ func (s *Schedule) give(now int64, out *Batch) (next int64, damaged int) {
 	return next, damaged
 }
 
-// prepare does a slice of work at the first bucket that is near and needs some, and reports whether it did.
-func (s *Schedule) prepare(now int64) bool {
+// prepare does a slice of work at the first bucket that is near, needs some and has room, and reports whether it did; or
+// else whether some is held up for want of room.
+func (s *Schedule) prepare(now int64, room Room) (did, held bool) {
 	for i := 0; i < len(s.buckets); i++ {
 		b := s.buckets[i]
 		if b.nearAt() > now || b.near && b.ready() && !b.tooLarge() {
+			continue
+		}
+		if room < b.roomAt(now) {
+			held = true
 			continue
 		}
 		if !b.near {
@@ -118,10 +139,18 @@ func (s *Schedule) prepare(now int64) bool {
 			b.keep()
 		}
 		if !wait {
-			return true
+			return true, false
 		}
 	}
-	return false
+	return false, held
+}
+
+// roomAt is the least room with which the bucket is prepared: that of publishers, as long as most of its lead is left.
+func (b *bucket) roomAt(now int64) Room {
+	if b.From-now < leads[b.Level]/2 {
+		return RoomForUrgent
+	}
+	return RoomForAll
 }
 
 // nextNear is when the next bucket comes near. Those that are already are ready, or wait for the disk.

@@ -22,10 +22,11 @@ type world struct {
 	bodies []string
 	steps  int
 	wanted map[*memoryLog]uint64 // records that were asked for
+	room   schedule.Room
 }
 
 func newWorld(t testing.TB, now int64) *world {
-	w := &world{t: t, now: now, asked: schedule.Never, logs: map[schedule.Block]*memoryLog{}, wanted: map[*memoryLog]uint64{}}
+	w := &world{t: t, now: now, asked: schedule.Never, logs: map[schedule.Block]*memoryLog{}, wanted: map[*memoryLog]uint64{}, room: schedule.RoomForAll}
 	w.restart()
 	return w
 }
@@ -77,7 +78,7 @@ func (w *world) advance(to int64) {
 func (w *world) step() {
 	w.steps++
 	w.batch.Reset()
-	next, damaged := w.s.Step(w.now, &w.batch)
+	next, damaged := w.s.Step(w.now, w.room, &w.batch)
 	if damaged > 0 {
 		w.t.Fatalf("%d records are damaged", damaged)
 	}

@@ -87,10 +87,18 @@ func (s *Store) waitPaging() bool {
 
 // Room reports whether publishers may go on. They should wait while it is false: too much waits for the disk, or the
 // pager is behind.
-func (s *Store) Room() bool {
-	return s.gathering.Load() < s.options.PendingBytes &&
-		s.journal.liveSegments() <= s.options.LiveSegments &&
-		s.resident.Load() < s.options.MemoryBytes+s.options.JournalMemory
+func (s *Store) Room() bool { return s.RoomUpTo(100) }
+
+// RoomUpTo is Room for what is more urgent than publishers and may go so many percent of the way to where they wait. When
+// the disk is too full for the pager nobody goes further than they.
+func (s *Store) RoomUpTo(percent int64) bool {
+	if s.pager.held.Load() {
+		percent = min(percent, 100)
+	}
+	o := &s.options
+	return s.gathering.Load()*100 < o.PendingBytes*percent &&
+		int64(s.journal.liveSegments())*100 < int64(o.LiveSegments+1)*percent &&
+		s.resident.Load()*100 < (o.MemoryBytes+o.JournalMemory)*percent
 }
 
 // WaitRoom waits until Room is true, ctx ends, or the store fails or is closed. Not between Enter and Leave: a reader of
