@@ -3,7 +3,6 @@ package core_test
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"testing"
 	"time"
 
@@ -298,17 +297,10 @@ func TestDelayedMessagesAreConfirmedWhenDurableAndSurvive(t *testing.T) {
 // delayedCount is what the management API shows: an int, or nil.
 func delayedCount(t *testing.T, s *amqptest.Server, exchange string) any {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.ManagementURL+"/api/exchanges/%2F/"+exchange, nil)
-	must(t, err)
-	req.SetBasicAuth("guest", "guest")
-	resp, err := http.DefaultClient.Do(req)
-	must(t, err)
-	defer http.DefaultClient.CloseIdleConnections()
-	defer resp.Body.Close()
 	var x struct {
 		N *int `json:"messages_delayed"`
 	}
-	must(t, json.NewDecoder(resp.Body).Decode(&x))
+	must(t, json.Unmarshal(managed(t, s, "/api/exchanges/%2F/"+exchange), &x))
 	if x.N == nil {
 		return nil
 	}
