@@ -277,3 +277,24 @@ func (q *Queue) ExpiryEntries() int {
 
 // KnownKeys is how many keys a queue with an ordering key knows, and how many messages it has passed.
 func (q *Queue) KnownKeys() (keys, passed int) { return len(q.mu.keys.known), q.mu.keys.passed }
+
+// Bucket is a rate limit's.
+type Bucket struct{ bucket }
+
+func NewBucket(args amqp.Table) *Bucket { return &Bucket{*rateLimitOf(args)} }
+
+func (b *Bucket) Clone() *Bucket { clone := *b; return &clone }
+
+// Take takes a token if there is one.
+func (b *Bucket) Take(now int64) bool {
+	has := b.has(now)
+	if has {
+		b.take()
+	}
+	return has
+}
+
+// Next is when to ask again, Burst how many tokens there are at most, PerMilli how many come in a millisecond.
+func (b *Bucket) Next() int64       { return b.next() }
+func (b *Bucket) Burst() float64    { return float64(b.capacity) / float64(b.period) }
+func (b *Bucket) PerMilli() float64 { return float64(b.rate) / float64(b.period) }

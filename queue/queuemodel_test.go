@@ -651,6 +651,6 @@ func (m *model) restart() {
 		}
 	}
 	if m.rate != nil {
-		m.rate.tokens = m.rate.capacity()
+		m.rate.fill()
 	}
 }

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,38 +22,48 @@ const (
 
 // bucket holds the tokens of a rate limit, one for each message that may be delivered now. It begins full. The share is
 // what a token consists of: rate of them come in a millisecond, period of them make a token, so nothing is rounded.
+//
+// INVARIANT: there is room for what comes until next and a millisecond longer. So whoever asks on time loses nothing to a bucket
+// that ran over, and the rate is kept in the long run.
 type bucket struct {
 	rate, period int64
 	capacity     int64 // shares
 	level        int64 // shares
-	filled       int64 // when, unix milliseconds
+	filled       int64 // when, unix milliseconds; 0: it was not asked yet
 }
 
 func newBucket(rate, period, burst int64) *bucket {
-	b := &bucket{rate: rate, period: period, capacity: max(burst*period, rateStep*rate)}
-	b.level = b.capacity
+	b := &bucket{rate: rate, period: period}
+	b.level = max(burst*period, b.batch())
+	b.capacity = max(b.level, b.batch()+rate)
 	return b
 }
 
+// batch is what is waited for: a token, or what comes in a rateStep if that is more.
+func (b *bucket) batch() int64 { return max(b.period, rateStep*b.rate) }
+
 // has reports whether there is a token, after what has come since was filled in. A clock that was set back brings none.
 func (b *bucket) has(now int64) bool {
-	if now != b.filled {
-		if elapsed := now - b.filled; elapsed > b.capacity/b.rate {
-			b.level = b.capacity
-		} else if elapsed > 0 {
-			b.level = min(b.level+elapsed*b.rate, b.capacity)
-		}
-		b.filled = now
+	if now == b.filled {
+		return b.level >= b.period
 	}
+	switch elapsed := now - b.filled; {
+	case b.filled == 0 || elapsed < 0:
+	case elapsed > b.capacity/b.rate:
+		b.level = b.capacity
+	default:
+		b.level = min(b.level+elapsed*b.rate, b.capacity)
+	}
+	b.filled = now
 	return b.level >= b.period
 }
 
 // take takes a token, which must be there.
 func (b *bucket) take() { b.level -= b.period }
 
-// next is when it is worth asking again: there is a token then, and what comes in a rateStep if that is more.
+// next is when it is worth asking again.
 func (b *bucket) next() int64 {
-	missing := max(b.period, rateStep*b.rate) - b.level
+	missing := b.batch() - b.level
 	return b.filled + max((missing+b.rate-1)/b.rate, 1)
 }
 
@@ -117,8 +128,7 @@ func checkRateLimit(v any, args amqp.Table) string {
 		return reason
 	}
 	if _, ok := parseRate(v); !ok {
-		s := v.(string)
-		return erlangString("unsupported rate limit '" + s[:min(len(s), 60)] + "'")
+		return erlangString(fmt.Sprintf("unsupported rate limit '%.60s'", v))
 	}
 	return ""
 }

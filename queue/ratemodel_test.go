@@ -16,7 +16,7 @@ func newModelRate(rng *rand.Rand) *modelRate {
 	if r.period == 60_000 {
 		r.rate *= 60
 	}
-	r.tokens = r.capacity()
+	r.fill()
 	return r
 }
 
@@ -25,7 +25,10 @@ func (r *modelRate) String() string {
 	return fmt.Sprintf("%d/%s burst %d", r.rate, unit, r.burst)
 }
 
-func (r *modelRate) capacity() int64 { return r.burst * r.period }
+func (r *modelRate) fill() { r.tokens, r.filled = r.burst*r.period, 0 }
+
+// capacity has room for what comes in the millisecond in which a token is complete.
+func (r *modelRate) capacity() int64 { return max(r.burst*r.period, r.period+r.rate) }
 
 func (r *modelRate) has(now int64) bool {
 	if r.filled == 0 {
