@@ -53,6 +53,8 @@ var integerTypes = []string{"byte", "unsignedbyte", "short", "unsignedshort", "s
 func TestArgumentTypes(t *testing.T) {
 	with := map[string]amqp.Table{ // what an argument needs beside it to be asked at all
 		"x-dead-letter-routing-key": table("x-dead-letter-exchange", "dlx"),
+		"x-dedup-header":            table("x-dedup-window", "5"),
+		"x-dedup-dead-letter":       table("x-dedup-window", "5", "x-dead-letter-exchange", "dlx"),
 	}
 	for _, group := range []struct {
 		kind      string
@@ -68,6 +70,18 @@ func TestArgumentTypes(t *testing.T) {
 		{"classic", []string{"x-ordering-key"}, []string{"longstr"}, unacceptableType},
 		{"quorum", []string{"x-ordering-key"}, []string{"longstr"}, unacceptableType},
 		{"classic", []string{"x-dead-letter-routing-key", "x-queue-master-locator"}, []string{"longstr"}, unacceptableType},
+		{"classic", []string{"x-retry"}, nil, textInstead(`"unsupported retry step '5'"`)},
+		{"quorum", []string{"x-retry"}, nil, textInstead(`"unsupported retry step '5'"`)},
+		{"quorum", []string{"x-delayed-retry-type"}, nil, textInstead("invalid_delayed_retry_type")},
+		{"quorum", []string{"x-delayed-retry-min", "x-delayed-retry-max"}, integerTypes, integerExpected},
+		{"classic", []string{"x-rate-limit"}, append([]string{"longstr"}, integerTypes...), unacceptableType},
+		{"quorum", []string{"x-rate-limit"}, append([]string{"longstr"}, integerTypes...), unacceptableType},
+		{"classic", []string{"x-durability"}, nil, textInstead(`"unsupported durability '5'"`)},
+		{"classic", []string{"x-message-deduplication"}, []string{"bool"}, unacceptableType},
+		{"classic", []string{"x-dedup-window"}, []string{"longstr"}, unacceptableType},
+		{"quorum", []string{"x-dedup-window"}, []string{"longstr"}, unacceptableType},
+		{"classic", []string{"x-dedup-header"}, []string{"longstr"}, unacceptableType},
+		{"classic", []string{"x-dedup-dead-letter"}, []string{"bool"}, unacceptableType},
 	} {
 		for _, name := range group.arguments {
 			for typeName, value := range everyType {
@@ -87,6 +101,16 @@ func TestArgumentTypes(t *testing.T) {
 
 func integerExpected(typeName string) string  { return `"expected integer, got ` + typeName + `"` }
 func unacceptableType(typeName string) string { return "{unacceptable_type," + typeName + "}" }
+
+// textInstead is for arguments that take text, and not that of everyType.
+func textInstead(refusal string) func(typeName string) string {
+	return func(typeName string) string {
+		if typeName == "longstr" {
+			return refusal
+		}
+		return unacceptableType(typeName)
+	}
+}
 
 // TestArgumentValues has each argument's range and values, and each combination that is refused.
 func TestArgumentValues(t *testing.T) {
