@@ -91,6 +91,11 @@ func (s *Store) writeTableEntry(w *writer, key, value []byte) error {
 		stored = binary.BigEndian.AppendUint32([]byte{1}, uint32(parts))
 		stored = binary.BigEndian.AppendUint32(stored, crc32.Checksum(value, castagnoli))
 	}
+	// In one transaction, unless it is larger than those are: what stands in Badger is read only while the journal has
+	// nothing newer.
+	if err := w.reserve(len(value)+(max(parts, had)+1)*(len(key)+128), max(parts, had)+1); err != nil {
+		return err
+	}
 	for part := range parts {
 		piece := value[part*maxTablePart : min((part+1)*maxTablePart, len(value))]
 		if err := w.setInline(tablePartKey(key, part), piece); err != nil {
@@ -143,14 +148,18 @@ func (s *Store) Table(prefix []byte, visit func(key, value []byte) error) error 
 		}
 		return visit([]byte(e.key), bytes.Clone(e.value))
 	}
-	err := s.storedTable(prefix, func(key, value []byte) error {
+	err := s.storedTable(prefix, func(key []byte, read func() ([]byte, error)) error {
 		for len(newer) > 0 && newer[0].key < string(key) {
 			if err := next(); err != nil {
 				return err
 			}
 		}
 		if len(newer) > 0 && newer[0].key == string(key) {
-			return next()
+			return next() // what is stored may be half replaced
+		}
+		value, err := read()
+		if err != nil {
+			return s.damaged(tableKey(key), err)
 		}
 		return visit(key, value)
 	})
@@ -179,8 +188,8 @@ func (s *Store) pendingTable(prefix []byte) (list []tableEntry) {
 	return list
 }
 
-// storedTable reads the entries that are in Badger.
-func (s *Store) storedTable(prefix []byte, visit func(key, value []byte) error) error {
+// storedTable visits the entries that are in Badger, whose values are read when they are asked for.
+func (s *Store) storedTable(prefix []byte, visit func(key []byte, read func() ([]byte, error)) error) error {
 	s.iterators.RLock()
 	defer s.iterators.RUnlock()
 	return s.db.View(func(txn *badger.Txn) error {
@@ -189,18 +198,14 @@ func (s *Store) storedTable(prefix []byte, visit func(key, value []byte) error) 
 		defer it.Close()
 		for it.Rewind(); it.Valid(); it.Next() {
 			key := it.Item().KeyCopy(nil)
-			stored, err := it.Item().ValueCopy(nil)
-			if err != nil {
-				return err
-			}
-			value, err := tableValue(txn, key, stored)
-			if err != nil {
-				if err := s.damaged(key, err); err != nil {
-					return err
+			read := func() ([]byte, error) {
+				stored, err := it.Item().ValueCopy(nil)
+				if err != nil {
+					return nil, err
 				}
-				continue
+				return tableValue(txn, key, stored)
 			}
-			if err := visit(key[1:], value); err != nil {
+			if err := visit(key[1:], read); err != nil {
 				return err
 			}
 		}

@@ -1,9 +1,12 @@
 package storage
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -92,5 +95,64 @@ func TestTheTableIsOneWhereverItStands(t *testing.T) {
 	check()
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestALongEntryIsWholeWhereverThePagerIsStopped stops it before each of its transactions: the parts of an entry that is
+// replaced are in one with the entry or, where they are too many, what the journal has of it counts.
+func TestALongEntryIsWholeWhereverThePagerIsStopped(t *testing.T) {
+	long := func(c string, bytes int) []byte { return []byte(strings.Repeat(c, bytes)) }
+	for stop := range 8 {
+		fs, dir := newFaultFS(rand.New(rand.NewPCG(1, 1))), t.TempDir()
+		s, err := open(dir, Options{}, runFS{fs, ""})
+		if err != nil {
+			t.Fatal(err)
+		}
+		put := func(c string) {
+			s.Enter()
+			for i := range 10 {
+				s.Put([]byte{byte(i)}, long(c, 200_000))
+			}
+			s.Put([]byte("huge"), long(c, 3<<20))
+			s.Leave()
+			s.commitPending()
+		}
+		put("a")
+		if err := s.flushTable(); err != nil {
+			t.Fatal(err)
+		}
+		put("b")
+		txns := 0
+		s.beforeTxn = func() error {
+			if txns++; txns > stop {
+				return errCrash
+			}
+			return nil
+		}
+		check := func(s *Store) {
+			t.Helper()
+			n := 0
+			if err := s.Table(nil, func(k, v []byte) error {
+				if n++; v[0] != 'b' || bytes.Count(v, v[:1]) != len(v) {
+					t.Errorf("stopped at transaction %d: %x is %.3q", stop, k, v)
+				}
+				return nil
+			}); err != nil || n != 11 {
+				t.Errorf("stopped at transaction %d: %d entries, %v", stop, n, err)
+			}
+		}
+		if err := s.flushTable(); err != nil && !errors.Is(err, errCrash) {
+			t.Fatal(err)
+		}
+		check(s)
+		s.beforeTxn = nil
+		s.fail(errCrash)
+		_ = s.Close()
+		again := openManual(t, dir, fs.crash(false), Options{})
+		check(again)
+		if err := again.flushTable(); err != nil {
+			t.Fatal(err)
+		}
+		check(again)
 	}
 }
