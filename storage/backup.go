@@ -54,7 +54,9 @@ func (s *Store) Backup(w io.Writer, progress func(bytes int64)) error {
 func (s *Store) backupDatabase(b *backupWriter) error {
 	s.iterators.RLock()
 	defer s.iterators.RUnlock()
-	if _, err := s.db.Backup(pieces{b}, 0); err != nil {
+	stream := s.db.NewStream()
+	stream.NumGo = 1 // each would read at a moment of its own
+	if _, err := stream.Backup(pieces{b}, 0); err != nil {
 		return fmt.Errorf("back up the database: %w", err)
 	}
 	return b.err
