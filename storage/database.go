@@ -29,9 +29,12 @@ func (s *Store) openDatabase() error {
 	if err := s.makeRoomToOpen(); err != nil {
 		return err
 	}
+	if err := s.checkTables(dir); err != nil {
+		return err
+	}
 	db, err := badger.Open(s.badgerOptions(dir))
 	if err != nil {
-		return fmt.Errorf("open the database: %w", err)
+		return fmt.Errorf("open the database %s: %w", dir, err)
 	}
 	s.db = db
 	return s.readDatabase()
