@@ -165,19 +165,19 @@ type binding struct {
 
 // durableBinding says whether a binding outlives the broker: if both of its ends do.
 func durableBinding(b *exchange.Binding) bool {
-	if b.Destination.Exchange != nil {
-		return b.Source.Durable() && b.Destination.Exchange.Durable()
+	if b.Destination().Exchange != nil {
+		return b.Source.Durable() && b.Destination().Exchange.Durable()
 	}
-	q, ok := b.Destination.Queue.(*Queue)
+	q, ok := b.Destination().Queue.(*Queue)
 	return ok && b.Source.Durable() && q.Durable()
 }
 
 func bindingOf(b *exchange.Binding) binding {
 	kind := kindQueue
-	if b.Destination.Exchange != nil {
+	if b.Destination().Exchange != nil {
 		kind = kindExchange
 	}
-	return binding{b.Source.Name(), kind, b.Destination.Name(), b.RoutingKey, b.Arguments}
+	return binding{b.Source.Name(), kind, b.Destination().Name(), b.RoutingKey, b.Arguments()}
 }
 
 func (vh *VHost) putBinding(b *exchange.Binding) {

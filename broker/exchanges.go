@@ -115,7 +115,7 @@ func (vh *VHost) removeExchange(x *exchange.Exchange) {
 	vh.unputExchange(x)
 	for b := range x.Bindings() {
 		vh.unputBinding(b)
-		vh.forgetSource(b.Destination, x, 1)
+		vh.forgetSource(b.Destination(), x, 1)
 	}
 	vh.removeDestination(exchange.Destination{Exchange: x})
 	vh.changed()

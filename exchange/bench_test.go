@@ -2,6 +2,7 @@ package exchange_test
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 
 	"github.com/warren-mq/warren/amqp"
@@ -23,7 +24,7 @@ func benchmarkBind(b *testing.B, typ string, key func(i int) string) {
 	const n = 100_000
 	queues, keys := make([]exchange.Destination, n), make([]string, n)
 	for i := range n {
-		queues[i], keys[i] = toQueue(&queue{}), key(i)
+		queues[i], keys[i] = toQueue(&queue{fmt.Sprint(i)}), key(i)
 	}
 	b.ReportAllocs()
 	for b.Loop() {
@@ -55,6 +56,14 @@ func topicPattern(i int) string {
 	return fmt.Sprintf("%d.%d.%d", i%100, i/100%100, i/10_000)
 }
 
+// heap returns the bytes that are in use.
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
 func BenchmarkRoute(b *testing.B) {
 	b.Run("type=direct/n=1", func(b *testing.B) {
 		x := declare(b, "x", "direct")
@@ -66,22 +75,22 @@ func BenchmarkRoute(b *testing.B) {
 		var messages []*exchange.Message
 		for i := range 100_000 {
 			key := fmt.Sprintf("key.%d", i)
-			bind(b, x, key, "q")
+			bind(b, x, key, fmt.Sprint(i))
 			messages = append(messages, message(b, key, nil))
 		}
 		benchmarkRoute(b, x, messages...)
 	})
 	b.Run("type=fanout/n=10", func(b *testing.B) {
 		x := declare(b, "x", "fanout")
-		for range 10 {
-			bind(b, x, "", "q")
+		for i := range 10 {
+			bind(b, x, "", fmt.Sprint(i))
 		}
 		benchmarkRoute(b, x, message(b, "key", nil))
 	})
 	b.Run("type=fanout/n=10000", func(b *testing.B) {
 		x := declare(b, "x", "fanout")
-		for range 10_000 {
-			bind(b, x, "", "q")
+		for i := range 10_000 {
+			bind(b, x, "", fmt.Sprint(i))
 		}
 		benchmarkRoute(b, x, message(b, "key", nil))
 	})
@@ -93,7 +102,7 @@ func BenchmarkRoute(b *testing.B) {
 	b.Run("type=topic/n=100000", func(b *testing.B) {
 		x := declare(b, "x", "topic")
 		for i := range 100_000 {
-			bind(b, x, topicPattern(i), "q")
+			bind(b, x, topicPattern(i), fmt.Sprint(i))
 		}
 		var messages []*exchange.Message
 		for i := range 10_000 {
@@ -101,10 +110,39 @@ func BenchmarkRoute(b *testing.B) {
 		}
 		benchmarkRoute(b, x, messages...)
 	})
+	b.Run("type=topic/n=100000/keys=400000", func(b *testing.B) {
+		// As amqpbench does: four kinds of patterns, ten queues, and keys that match one pattern each.
+		x := declare(b, "x", "topic")
+		queues := make([]exchange.Destination, 10)
+		for i := range queues {
+			queues[i] = toQueue(&queue{fmt.Sprint(i)})
+		}
+		patterns := []string{"s.%06d.*.*", "*.%06d.#", "s.%06d.#.z", "#.%06d.*.z"}
+		before := heap()
+		for i := range 100_000 {
+			x.Bind(queues[i%len(queues)], fmt.Sprintf(patterns[i%len(patterns)], i), nil)
+		}
+		taken := heap() - before
+		keys := make([][]byte, 400_000)
+		for i := range keys {
+			keys[i] = fmt.Appendf(nil, "s.%06d.k%d.z", i%100_000, i/100_000)
+		}
+		var r exchange.Router
+		m := &exchange.Message{Properties: new(amqp.Properties)}
+		var dst []exchange.Queue
+		b.ReportAllocs()
+		b.ResetTimer()
+		for i := 0; b.Loop(); i++ {
+			m.RoutingKey = keys[i%len(keys)]
+			dst = r.Route(x, m, dst[:0])
+		}
+		b.ReportMetric(float64(len(dst)), "queues")
+		b.ReportMetric(float64(taken)/100_000, "B/binding")
+	})
 	b.Run("type=headers/n=100", func(b *testing.B) {
 		x := declare(b, "x", "headers")
 		for i := range 100 {
-			x.Bind(toQueue(&queue{}), "", table("type", "order", "number", int32(i)))
+			x.Bind(toQueue(&queue{fmt.Sprint(i)}), "", table("type", "order", "number", int32(i)))
 		}
 		benchmarkRoute(b, x, message(b, "", table("number", int64(50), "type", "order")))
 	})

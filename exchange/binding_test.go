@@ -120,15 +120,15 @@ func TestBindingsAreListed(t *testing.T) {
 	x.Bind(toExchange(y), "", nil)
 	var got []string
 	for b := range x.Bindings() {
-		got = append(got, fmt.Sprintf("%s>%s %q %v", b.Source.Name(), b.Destination.Name(), b.RoutingKey, b.Arguments))
+		got = append(got, fmt.Sprintf("%s>%s %q %v", b.Source.Name(), b.Destination().Name(), b.RoutingKey, b.Arguments()))
 	}
 	want := []string{`x>q "k" [{a 1} {b 2}]`, `x>y "" []`}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
 	for b := range x.BindingsTo(toExchange(y)) {
-		if b.Destination.Exchange != y {
-			t.Errorf("binding to %s", b.Destination.Name())
+		if b.Destination().Exchange != y {
+			t.Errorf("binding to %s", b.Destination().Name())
 		}
 	}
 }

@@ -113,24 +113,24 @@ func stringArgument(vhost, exchange, name string, v any) (string, error) {
 }
 
 func (x *consistentHashRoutes) bind(b *Binding) {
-	peers := x.weights[b.Destination]
-	x.weights[b.Destination] = append(peers, b)
+	peers := x.weights[b.Destination()]
+	x.weights[b.Destination()] = append(peers, b)
 	if len(peers) == 0 {
-		x.publish(b.Destination, b)
+		x.publish(b.Destination(), b)
 	}
 }
 
 func (x *consistentHashRoutes) unbind(b *Binding) {
-	peers := x.weights[b.Destination]
+	peers := x.weights[b.Destination()]
 	at := slices.Index(peers, b)
 	if peers = slices.Delete(peers, at, at+1); len(peers) == 0 {
-		delete(x.weights, b.Destination)
-		x.publish(b.Destination, nil)
+		delete(x.weights, b.Destination())
+		x.publish(b.Destination(), nil)
 		return
 	}
-	x.weights[b.Destination] = peers
+	x.weights[b.Destination()] = peers
 	if at == 0 {
-		x.publish(b.Destination, peers[0])
+		x.publish(b.Destination(), peers[0])
 	}
 }
 

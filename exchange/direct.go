@@ -8,36 +8,39 @@ var direct = &kind{
 	new:       func(string, Config) (routes, error) { return new(directRoutes), nil },
 }
 
+// directRoutes has a node for each key, in one word.
 type directRoutes struct {
-	keys index[*targets]
+	keys index
 }
 
 func (x *directRoutes) bind(b *Binding) {
-	t, ok := x.keys.get(b.RoutingKey)
-	if !ok {
-		t = new(targets)
-		t.add(b.Destination)
-		x.keys.add(b.RoutingKey, t)
+	n := x.keys.get(b.RoutingKey)
+	if n == nil {
+		n = &node{word: b.RoutingKey}
+		n.targets.add(&b.end.target)
+		x.keys.add(n)
 		return
 	}
-	t.add(b.Destination)
+	n.targets.add(&b.end.target)
 }
 
 func (x *directRoutes) unbind(b *Binding) {
-	t, _ := x.keys.get(b.RoutingKey)
-	t.remove(b.Destination)
-	if t.empty() {
-		x.keys.remove(b.RoutingKey)
+	n := x.keys.get(b.RoutingKey)
+	n.targets.remove(&b.end.target)
+	if n.targets.empty() {
+		x.keys.remove(n)
 	}
 }
 
 func (x *directRoutes) route(r *Router, m *Message) {
-	if t, ok := x.keys.find(hashOf(m.RoutingKey), m.RoutingKey); ok {
-		r.take(t)
-	}
+	x.match(r, m.RoutingKey)
 	for _, key := range m.ExtraKeys {
-		if t, ok := x.keys.find(hashOf(key), key); ok {
-			r.take(t)
-		}
+		x.match(r, key)
+	}
+}
+
+func (x *directRoutes) match(r *Router, key []byte) {
+	if n := x.keys.find(&word{bytes: key}); n != nil {
+		r.take(&n.targets)
 	}
 }

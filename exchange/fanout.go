@@ -12,6 +12,6 @@ type fanoutRoutes struct {
 	bound targets
 }
 
-func (x *fanoutRoutes) bind(b *Binding)             { x.bound.add(b.Destination) }
-func (x *fanoutRoutes) unbind(b *Binding)           { x.bound.remove(b.Destination) }
+func (x *fanoutRoutes) bind(b *Binding)             { x.bound.add(&b.end.target) }
+func (x *fanoutRoutes) unbind(b *Binding)           { x.bound.remove(&b.end.target) }
 func (x *fanoutRoutes) route(r *Router, _ *Message) { r.take(&x.bound) }

@@ -54,12 +54,12 @@ type rule struct {
 }
 
 func newRule(b *Binding) *rule {
-	r := &rule{destination: b.Destination}
-	v, _ := b.Arguments.Get(matchArgument)
+	r := &rule{destination: b.Destination()}
+	v, _ := b.Arguments().Get(matchArgument)
 	match, _ := v.(string)
 	r.any = strings.HasPrefix(match, "any")
 	withX := strings.HasSuffix(match, "-with-x")
-	for _, f := range b.Arguments {
+	for _, f := range b.Arguments() {
 		if f.Name != matchArgument && (withX || !strings.HasPrefix(f.Name, "x-")) {
 			r.pairs = append(r.pairs, f)
 		}

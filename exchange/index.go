@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"encoding/binary"
 	"hash/maphash"
 	"sync/atomic"
 )
@@ -8,123 +9,160 @@ import (
 // seed makes the hash of keys unpredictable to clients, who choose routing keys and could otherwise make all collide.
 var seed = maphash.MakeSeed()
 
-// index maps strings to values and is asked by any number of readers while one writer changes it. Asking takes no
+// index finds nodes by their words and is asked by any number of readers while one writer changes it. Asking takes no
 // lock, does not allocate and accepts the bytes of a frame as they lie in the connection's buffer.
 //
-// It is a hash table of chains. A link is never written after it was published: an addition puts a new link before the
-// chain's head, a removal publishes a chain without the link (those before it are copied), growing makes links anew.
-// Compared with copying small maps for every change, an addition costs O(1) instead of O(√n), and a reader one hash
-// instead of two.
+// It is a hash table with open addressing. A slot is filled once and keeps its id: what is removed leaves a mark, and a
+// table with too few free slots is replaced by another one without these marks. So a reader that has seen a slot's node
+// may read the id beside it, and mostly needs no other memory to find that a word is not there, and but the node if it is.
 //
 // The zero value is an empty index.
-type index[V any] struct {
-	table atomic.Pointer[table[V]]
-	count int // the writer's
+type index struct {
+	table atomic.Pointer[table]
 }
 
-// table is one array of chains; the length of heads is a power of two.
-type table[V any] struct {
-	heads []atomic.Pointer[link[V]]
+type table struct {
+	slots []slot // the length is a power of two
+	live  int32  // slots with a node that was not removed; the writer's, as is used
+	used  int32  // slots that are not free
+	one   [1]slot
 }
 
-type link[V any] struct {
-	hash  uint64
-	key   string
-	value V
-	next  *link[V]
+type slot struct {
+	node atomic.Pointer[node] // nil: the slot is free, and a search ends here
+	id   uint64               // of the node's word; written before the node
 }
 
-func (t *table[V]) head(hash uint64) *atomic.Pointer[link[V]] {
-	return &t.heads[hash&uint64(len(t.heads)-1)]
+// removed stands in a slot for what was there.
+var removed = new(node)
+
+// word is what an index is asked for.
+type word struct {
+	bytes  []byte
+	hash   uint64 // where to look first
+	id     uint64
+	hashed bool // hash and id are there: many words are only compared with wildcards
 }
 
-// hashOf is the hash that find expects.
-func hashOf(key []byte) uint64 { return maphash.Bytes(seed, key) }
+// shortWord is the length up to which a word is all in its id, so that nothing else needs to be compared.
+const shortWord = 7
 
-// find returns the value of key, whose hash the caller has, since it may ask several indexes for one key. Any goroutine.
-func (x *index[V]) find(hash uint64, key []byte) (value V, ok bool) {
-	t := x.table.Load()
-	if t == nil {
-		return value, false
+func (w *word) lookUp() {
+	w.hash = maphash.Bytes(seed, w.bytes)
+	w.id, w.hashed = idOf(w.bytes, w.hash), true
+}
+
+// idOf returns a short word itself with its length, of any other word 56 bits of its hash.
+func idOf(b []byte, hash uint64) uint64 {
+	n := len(b)
+	id := uint64(n) << 56
+	switch {
+	case n > shortWord:
+		return hash | 0xff<<56
+	case n >= 4: // the bytes in the middle are in both halves
+		id |= uint64(binary.LittleEndian.Uint32(b)) | uint64(binary.LittleEndian.Uint32(b[n-4:]))<<(8*(n-4))
+	case n >= 2:
+		id |= uint64(binary.LittleEndian.Uint16(b)) | uint64(binary.LittleEndian.Uint16(b[n-2:]))<<(8*(n-2))
+	case n == 1:
+		id |= uint64(b[0])
 	}
-	for l := t.head(hash).Load(); l != nil; l = l.next {
-		if l.hash == hash && l.key == string(key) {
-			return l.value, true
+	return id
+}
+
+// find returns the node of a word, nil if there is none. Any goroutine.
+func (x *index) find(w *word) *node {
+	if t := x.table.Load(); t != nil {
+		return t.find(w)
+	}
+	return nil
+}
+
+func (t *table) find(w *word) *node {
+	if !w.hashed {
+		w.lookUp()
+	}
+	for i := range len(t.slots) { // bounded, as a small table may be full
+		s := t.at(w.hash + uint64(i))
+		n := s.node.Load()
+		if n == nil {
+			return nil
+		}
+		if s.id == w.id && n != removed && (len(w.bytes) <= shortWord || n.word == string(w.bytes)) {
+			return n
 		}
 	}
-	return value, false
+	return nil
 }
 
 // get is find for the writer, who has strings.
-func (x *index[V]) get(key string) (value V, ok bool) {
-	t := x.table.Load()
-	if t == nil {
-		return value, false
+func (x *index) get(key string) *node { return x.find(&word{bytes: []byte(key)}) }
+
+func (t *table) at(place uint64) *slot { return &t.slots[place&uint64(len(t.slots)-1)] }
+
+// full reports whether a further word would make searches long.
+func (t *table) full() bool {
+	if n := len(t.slots); n > 4 {
+		return int(t.used) >= n/4*3
 	}
-	hash := maphash.String(seed, key)
-	for l := t.head(hash).Load(); l != nil; l = l.next {
-		if l.hash == hash && l.key == key {
-			return l.value, true
-		}
-	}
-	return value, false
+	return int(t.used) >= len(t.slots)
 }
 
-// add stores value under key, which must not be there. Writer only.
-func (x *index[V]) add(key string, value V) {
+// add puts in a node, whose word must not be there. Writer only.
+func (x *index) add(n *node) {
 	t := x.table.Load()
-	if t == nil || x.count >= len(t.heads) {
-		t = x.resize(t, max(1, 2*x.count))
-	}
-	hash := maphash.String(seed, key)
-	head := t.head(hash)
-	head.Store(&link[V]{hash: hash, key: key, value: value, next: head.Load()})
-	x.count++
-}
-
-// remove takes key out, if it is there. Writer only.
-func (x *index[V]) remove(key string) {
-	t := x.table.Load()
-	if t == nil {
-		return
-	}
-	hash := maphash.String(seed, key)
-	head := t.head(hash)
-	for l := head.Load(); l != nil; l = l.next {
-		if l.hash == hash && l.key == key {
-			head.Store(without(head.Load(), l))
-			x.count--
-			break
-		}
-	}
 	switch {
-	case x.count == 0:
+	case t == nil:
+		t = x.resize(nil, 1)
+	case t.full():
+		t = x.resize(t, int(t.live)+1)
+	}
+	t.put(n)
+}
+
+func (t *table) put(n *node) {
+	hash := maphash.String(seed, n.word)
+	at := hash
+	for t.at(at).node.Load() != nil {
+		at++
+	}
+	s := t.at(at)
+	s.id = idOf([]byte(n.word), hash)
+	s.node.Store(n)
+	t.live++
+	t.used++
+}
+
+// remove takes out a node that is there. Writer only.
+func (x *index) remove(n *node) {
+	t := x.table.Load()
+	at := maphash.String(seed, n.word)
+	for t.at(at).node.Load() != n {
+		at++
+	}
+	t.at(at).node.Store(removed)
+	t.live--
+	switch {
+	case t.live == 0:
 		x.table.Store(nil)
-	case x.count < len(t.heads)/8:
-		x.resize(t, len(t.heads)/4)
+	case int(t.live) < len(t.slots)/8:
+		x.resize(t, int(t.live))
 	}
 }
 
-// without returns the chain of head lacking gone: copies of the links before it, then those behind it.
-func without[V any](head, gone *link[V]) *link[V] {
-	if head == gone {
-		return gone.next
+// resize publishes a table with the same content and room for at least so many nodes.
+func (x *index) resize(old *table, nodes int) *table {
+	size := 1
+	for size < nodes || size > 4 && size/2 < nodes {
+		size *= 2
 	}
-	return &link[V]{hash: head.hash, key: head.key, value: head.value, next: without(head.next, gone)}
-}
-
-// resize publishes a table with at least size chains and the same content. The next power of two keeps chains short.
-func (x *index[V]) resize(old *table[V], size int) *table[V] {
-	n := 1
-	for n < size {
-		n *= 2
+	t := new(table)
+	if t.slots = t.one[:]; size > 1 {
+		t.slots = make([]slot, size)
 	}
-	t := &table[V]{heads: make([]atomic.Pointer[link[V]], n)}
 	if old != nil {
-		for i := range old.heads {
-			for l := old.heads[i].Load(); l != nil; l = l.next {
-				head := t.head(l.hash)
-				head.Store(&link[V]{hash: l.hash, key: l.key, value: l.value, next: head.Load()})
+		for i := range old.slots {
+			if n := old.slots[i].node.Load(); n != nil && n != removed {
+				t.put(n)
 			}
 		}
 	}

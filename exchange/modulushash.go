@@ -23,9 +23,9 @@ type modulusHashRoutes struct {
 func byKeyAndDestination(a, b *Binding) int {
 	return cmp.Or(
 		cmp.Compare(a.RoutingKey, b.RoutingKey),
-		cmp.Compare(hashOfDestination(a.Destination), hashOfDestination(b.Destination)),
-		cmp.Compare(a.Destination.Name(), b.Destination.Name()),
-		cmp.Compare(a.arguments, b.arguments),
+		cmp.Compare(hashOfDestination(a.Destination()), hashOfDestination(b.Destination())),
+		cmp.Compare(a.Destination().Name(), b.Destination().Name()),
+		cmp.Compare(a.wire(), b.wire()),
 	)
 }
 
@@ -52,5 +52,5 @@ func (x *modulusHashRoutes) route(r *Router, m *Message) {
 		return
 	}
 	n := emptyHash.keys(m).mix() % uint64(len(*p))
-	r.takeOne((*p)[n].Destination)
+	r.takeOne((*p)[n].Destination())
 }

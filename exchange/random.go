@@ -48,5 +48,5 @@ func (x *randomRoutes) route(r *Router, _ *Message) {
 		return
 	}
 	at := rand.IntN(v.len()) // takes no lock
-	r.takeOne(v.chunk(at / chunkLength)[at%chunkLength].Destination)
+	r.takeOne(v.chunk(at / chunkLength)[at%chunkLength].Destination())
 }

@@ -44,8 +44,8 @@ func (x *Exchange) HistoryLength() int64 {
 	return 0
 }
 
-func (x *recentHistoryRoutes) bind(b *Binding)   { x.bound.add(b.Destination) }
-func (x *recentHistoryRoutes) unbind(b *Binding) { x.bound.remove(b.Destination) }
+func (x *recentHistoryRoutes) bind(b *Binding)   { x.bound.add(&b.end.target) }
+func (x *recentHistoryRoutes) unbind(b *Binding) { x.bound.remove(&b.end.target) }
 
 func (x *recentHistoryRoutes) route(r *Router, m *Message) {
 	v, _ := m.Properties.Headers.Get(noStoreHeader)

@@ -126,12 +126,23 @@ func (r *Router) visit(x *Exchange, m *Message) {
 	}
 }
 
-// take adds all of t.
-func (r *Router) take(t *targets) {
-	if v := t.queues.view(); v != nil {
+// take adds all of s.
+func (r *Router) take(s *targets) {
+	t := s.published.Load()
+	switch {
+	case t == nil:
+	case t.several == nil:
+		r.takeOne(t.Destination)
+	default:
+		r.takeSeveral(t.several)
+	}
+}
+
+func (r *Router) takeSeveral(s *several) {
+	if v := s.queues.view(); v != nil {
 		r.found = true
 		if len(r.queues) == r.base {
-			// Nothing to compare with: a list holds no duplicates. This is the whole of most routes.
+			// Nothing to compare with: a list holds no duplicates.
 			r.queues = append(r.queues, v.first...)
 			for _, chunk := range v.rest {
 				r.queues = append(r.queues, chunk...)
@@ -143,7 +154,7 @@ func (r *Router) take(t *targets) {
 			}
 		}
 	}
-	if v := t.exchanges.view(); v != nil {
+	if v := s.exchanges.view(); v != nil {
 		r.found = true
 		for _, x := range v.first {
 			r.takeExchange(x)

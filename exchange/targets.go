@@ -1,5 +1,7 @@
 package exchange
 
+import "sync/atomic"
+
 // Queue is a destination that keeps messages; the broker's queue implements it. Queues are compared by identity, so
 // the dynamic type must be comparable, in practice a pointer.
 type Queue interface{ Name() string }
@@ -19,26 +21,68 @@ func (d Destination) Name() string {
 }
 
 // targets is a set of destinations as routing wants it, free of duplicates. Same rules for callers as list.
+//
+// Most sets have one member. They all point at what the books of the exchange have of it, so that they cost nothing
+// beside the pointer, and a hundred thousand keys that lead to ten queues are routed from ten places in memory.
 type targets struct {
+	published atomic.Pointer[target] // nil: there is none
+}
+
+// target is one destination or several. It does not change, but for the lists.
+type target struct {
+	Destination
+	several *several // if not nil, Destination says nothing
+}
+
+type several struct {
 	queues    list[Queue]
 	exchanges list[*Exchange]
 }
 
-func (t *targets) add(d Destination) {
-	if d.Exchange != nil {
-		t.exchanges.add(d.Exchange)
-	} else {
-		t.queues.add(d.Queue)
+// add adds the one destination of t, which the set keeps.
+func (s *targets) add(t *target) {
+	switch before := s.published.Load(); {
+	case before == nil:
+		s.published.Store(t)
+	case before.several == nil:
+		both := new(several)
+		both.add(before.Destination)
+		both.add(t.Destination)
+		s.published.Store(&target{several: both})
+	default:
+		before.several.add(t.Destination)
 	}
 }
 
-func (t *targets) remove(d Destination) {
-	if d.Exchange != nil {
-		t.exchanges.remove(d.Exchange)
-	} else {
-		t.queues.remove(d.Queue)
+// remove takes out the destination of t, which is there.
+func (s *targets) remove(t *target) {
+	before := s.published.Load()
+	if before.several != nil {
+		before.several.remove(t.Destination)
+		if before.several.len() > 0 {
+			return
+		}
 	}
+	s.published.Store(nil)
 }
 
 // empty tells the writer that nothing is left; readers have no use for it.
-func (t *targets) empty() bool { return t.queues.len() == 0 && t.exchanges.len() == 0 }
+func (s *targets) empty() bool { return s.published.Load() == nil }
+
+func (s *several) add(d Destination) {
+	if d.Exchange != nil {
+		s.exchanges.add(d.Exchange)
+	} else {
+		s.queues.add(d.Queue)
+	}
+}
+
+func (s *several) remove(d Destination) {
+	if d.Exchange != nil {
+		s.exchanges.remove(d.Exchange)
+	} else {
+		s.queues.remove(d.Queue)
+	}
+}
+
+func (s *several) len() int { return s.queues.len() + s.exchanges.len() }

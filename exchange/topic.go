@@ -3,7 +3,6 @@ package exchange
 import (
 	"bytes"
 	"strings"
-	"sync/atomic"
 )
 
 // topic matches routing keys against patterns of words that dots part: "*" takes exactly one word, "#" any number of
@@ -26,84 +25,49 @@ type topicRoutes struct {
 	root node
 }
 
-type node struct {
-	targets  targets
-	children index[*node]         // by word, wildcards excepted
-	star     atomic.Pointer[node] // what follows "*"
-	hash     atomic.Pointer[node] // what follows "#"
-
-	parent    *node // with word: for taking out a node that has become bare; the writer's
-	word      string
-	underHash bool // some word before is "#": different words of one key can lead here
+func (x *topicRoutes) bind(b *Binding) {
+	n, underHash := &x.root, false // a word up to that of n is "#"
+	for rest, more := b.RoutingKey, b.RoutingKey != ""; more; {
+		var word string
+		word, rest, more = strings.Cut(rest, ".")
+		n = n.follow(word, more, underHash)
+		underHash = underHash || word == "#"
+	}
+	n.targets.add(&b.end.target)
 }
 
-// child returns the node behind word, made if it is not there. Writer only.
-func (n *node) child(word string) *node {
-	switch word {
-	case "*":
-		return n.wildcard(&n.star, word)
-	case "#":
-		return n.wildcard(&n.hash, word)
+// follow returns the node behind word, made if it is not there; more will follow it, or not. Writer only.
+func (n *node) follow(word string, more, underHash bool) *node {
+	b := n.onward.Load()
+	if b == nil {
+		b = &branches{underHash: underHash}
+		n.onward.Store(b)
 	}
-	c, ok := n.children.get(word)
-	if !ok {
-		c = n.newChild(word)
-		n.children.add(word, c)
-	}
-	return c
-}
-
-func (n *node) wildcard(at *atomic.Pointer[node], word string) *node {
-	c := at.Load()
+	c := b.child(word)
 	if c == nil {
-		c = n.newChild(word)
-		at.Store(c)
+		c = newNode(word, more, underHash || word == "#")
+		b.add(c)
 	}
 	return c
 }
-
-func (n *node) newChild(word string) *node {
-	return &node{parent: n, word: word, underHash: n.underHash || n.word == "#"}
-}
-
-// drop takes c, a child of n, out of the trie. Writer only.
-func (n *node) drop(c *node) {
-	switch c.word {
-	case "*":
-		n.star.Store(nil)
-	case "#":
-		n.hash.Store(nil)
-	default:
-		n.children.remove(c.word)
-	}
-}
-
-// leaf reports that no word leads on from here.
-func (n *node) leaf() bool {
-	return n.star.Load() == nil && n.hash.Load() == nil && n.children.table.Load() == nil
-}
-
-// end returns the node that pattern ends at.
-func (x *topicRoutes) end(pattern string) *node {
-	n := &x.root
-	if pattern == "" {
-		return n
-	}
-	for word := range strings.SplitSeq(pattern, ".") {
-		n = n.child(word)
-	}
-	return n
-}
-
-func (x *topicRoutes) bind(b *Binding) { x.end(b.RoutingKey).targets.add(b.Destination) }
 
 func (x *topicRoutes) unbind(b *Binding) {
-	n := x.end(b.RoutingKey)
-	n.targets.remove(b.Destination)
-	for n.parent != nil && n.leaf() && n.targets.empty() {
-		n.parent.drop(n)
-		n = n.parent
+	x.root.unbind(b.RoutingKey, b.RoutingKey != "", &b.end.target)
+}
+
+// unbind takes t out of the node that the rest of a pattern leads to, and all nodes on the way that have become bare. It
+// reports whether n is one.
+func (n *node) unbind(rest string, more bool, t *target) (bare bool) {
+	b := n.onward.Load()
+	if !more {
+		n.targets.remove(t)
+	} else {
+		word, rest, more := strings.Cut(rest, ".")
+		if c := b.child(word); c.unbind(rest, more, t) {
+			b.drop(c)
+		}
 	}
+	return n.targets.empty() && b.bare()
 }
 
 // topicScratch is what one match needs; its slices stay for the next.
@@ -120,22 +84,22 @@ func (x *topicRoutes) route(r *Router, m *Message) {
 	}
 }
 
-var dot = []byte{'.'}
-
 func (x *topicRoutes) match(r *Router, key []byte) {
 	s := &r.topic
 	s.at = append(s.at, &x.root)
 	r.openHash(&x.root)
 	for more := len(key) > 0; more && len(s.at)+len(s.open) > 0; {
-		var word []byte
-		word, key, more = bytes.Cut(key, dot)
-		hash := hashOf(word)
+		w := word{bytes: key}
+		dot := bytes.IndexByte(key, '.')
+		if more = dot >= 0; more {
+			w.bytes, key = key[:dot], key[dot+1:]
+		}
 		open := len(s.open) // what this word opens is for the next
 		for _, n := range s.at {
-			r.step(n, hash, word)
+			r.step(n, &w)
 		}
 		for i := range open {
-			r.step(s.open[i], hash, word)
+			r.step(s.open[i], &w)
 		}
 		s.at, s.next = s.next, s.at[:0]
 	}
@@ -146,12 +110,16 @@ func (x *topicRoutes) match(r *Router, key []byte) {
 	s.seen.reset()
 }
 
-// step goes from n over word. As n is at hand only once a word, so are its children.
-func (r *Router) step(n *node, hash uint64, word []byte) {
-	if c, ok := n.children.find(hash, word); ok {
+// step goes from n over a word. As n is at hand only once a word, so are its children.
+func (r *Router) step(n *node, w *word) {
+	b := n.onward.Load()
+	if b == nil {
+		return
+	}
+	if c := b.literal.find(w); c != nil {
 		r.reach(c)
 	}
-	if c := n.star.Load(); c != nil {
+	if c := b.star.Load(); c != nil {
 		r.reach(c)
 	}
 }
@@ -165,13 +133,16 @@ func (r *Router) reach(n *node) {
 // before it stops.
 func (r *Router) openHash(n *node) {
 	s := &r.topic
-	for h := n.hash.Load(); h != nil; h = h.hash.Load() {
-		if h.underHash && !s.seen.add(s.open, h) {
+	for b := n.onward.Load(); b != nil; {
+		h := b.hash.Load()
+		if h == nil || b.underHash && !s.seen.add(s.open, h) {
 			return
 		}
 		r.take(&h.targets) // the rest of the key is taken, whatever it is
-		if h.underHash || !h.leaf() {
+		next := h.onward.Load()
+		if b.underHash || !next.bare() {
 			s.open = append(s.open, h)
 		}
+		b = next
 	}
 }

@@ -22,10 +22,10 @@ type bindingObject struct {
 func bindingOf(b *exchange.Binding) bindingObject {
 	o := bindingObject{
 		Source: b.Source.Name(), VHost: b.Source.VHost(),
-		RoutingKey: b.RoutingKey, Arguments: table(b.Arguments), PropertiesKey: b.PropertiesKey(),
+		RoutingKey: b.RoutingKey, Arguments: table(b.Arguments()), PropertiesKey: b.PropertiesKey(),
 	}
 	o.Destination, o.DestinationType = destinationName(b), "exchange"
-	if b.Destination.Queue != nil {
+	if b.Destination().Queue != nil {
 		o.DestinationType = "queue"
 	}
 	return o
@@ -48,10 +48,10 @@ func sortBindings(all []*exchange.Binding) {
 }
 
 func destinationName(b *exchange.Binding) string {
-	if q := b.Destination.Queue; q != nil {
+	if q := b.Destination().Queue; q != nil {
 		return q.Name()
 	}
-	return b.Destination.Exchange.Name()
+	return b.Destination().Exchange.Name()
 }
 
 func (s *Server) listBindings(r *request) (any, error) {
