@@ -82,6 +82,13 @@ func (u *Users) CheckTopic(user, vhost, exchange, routingKey string, o Operation
 	return r.read.match(routingKey)
 }
 
+// LimitsTopics reports whether there is a row for the exchange, without which CheckTopic permits everything.
+func (u *Users) LimitsTopics(user, vhost, exchange string) bool {
+	u.mu.RLock()
+	defer u.mu.RUnlock()
+	return u.topics[topicPlace{user, vhost, exchange}] != nil
+}
+
 // RefusedTopic is the 403 for a routing key that CheckTopic denies (RabbitMQ up to 3.11).
 func RefusedTopic(routingKey, exchange, vhost, user string) *amqp.Error {
 	return amqp.Errorf(amqp.AccessRefused, "access to topic '%s' in %s refused for user '%s'",

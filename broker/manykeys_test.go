@@ -1,9 +1,12 @@
 package broker
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
+	"github.com/warren-mq/warren/amqp"
+	"github.com/warren-mq/warren/auth"
 	"github.com/warren-mq/warren/exchange"
 )
 
@@ -50,5 +53,40 @@ func TestMoreRoutingKeysThanAPublisherKeeps(t *testing.T) {
 	x, _ := b.session.VHost().Exchange("x")
 	if in, out := x.PublishIn.Load(), x.PublishOut.Load(); in != 2*keys || out != 2*(keys-keys/5) {
 		t.Errorf("%d in, %d out", in, out)
+	}
+}
+
+// TestTopicPermissionsOfMoreKeysThanAPublisherKeeps: a key that the user may not use is refused, whatever was used before it.
+func TestTopicPermissionsOfMoreKeysThanAPublisherKeeps(t *testing.T) {
+	b := newBench(t)
+	b.broker.Enter()
+	if err := b.session.DeclareExchange(exchange.Config{Name: "x", Type: "topic"}); err != nil {
+		t.Fatal(err)
+	}
+	b.broker.Leave()
+	publish := func(key string) error {
+		_, err := b.pub.Publish(&Message{Exchange: []byte("x"), RoutingKey: []byte(key), Properties: []byte{0, 0}})
+		return err
+	}
+	for _, limited := range []bool{true, false} {
+		if limited {
+			if err := b.broker.Users.SetTopicPermissions("guest", "/", "x", auth.TopicPermission{Write: "^good"}); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			b.broker.Users.ClearTopicPermissions("guest", "/", "x")
+		}
+		for i := range maxRoutes + 10 {
+			if err := publish(fmt.Sprint("good.", i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var refused *amqp.Error
+		if err := publish("bad"); errors.As(err, &refused) != limited {
+			t.Errorf("a key is refused: %v, want %v", err, limited)
+		}
+		if err := publish("good"); err != nil {
+			t.Errorf("behind it: %v", err)
+		}
 	}
 }

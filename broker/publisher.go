@@ -31,11 +31,11 @@ type Publisher struct {
 
 	// topology and users are the generations in which routes were found and permitted.
 	topology, users uint64
-	tracing         bool                          // of the vhost, in that topology
-	routes          map[string]*route             // by exchange and routing key
-	last            *route                        // publishers seldom change both
-	misses          int                           // since there was no room for another route
-	exchanges       map[*exchange.Exchange]*route // see unkept
+	tracing         bool              // of the vhost, in that topology
+	routes          map[string]*route // by exchange and routing key
+	last            *route            // publishers seldom change both
+	misses          int               // since there was no room for another route
+	anyKey          map[string]*route // see unkept
 	shares          map[*Queue]*share
 	nameBuf         []byte
 
@@ -90,6 +90,7 @@ type route struct {
 	copies   uint64        // of them, in queues
 	// byContent: not exchange and key alone decide, so that shares are found for each message anew.
 	byContent bool
+	limited   bool // topic permissions say which keys the user may use
 	// of is the known route that counts for this one, which is for a single message.
 	of    *route
 	due   bool // of messages that were held back
@@ -322,6 +323,13 @@ func (p *Publisher) route(m *queue.Message) (*route, error) {
 		p.last = r
 		return r, nil
 	}
+	if len(p.routes) >= maxRoutes {
+		if p.misses++; p.misses >= maxMisses {
+			p.forget()
+		} else if r, ok := p.anyKey[string(m.Exchange)]; ok {
+			return r, p.mayUseKey(r, m)
+		}
+	}
 	return p.newRoute(m)
 }
 
@@ -342,10 +350,7 @@ func (p *Publisher) newRoute(m *queue.Message) (*route, error) {
 		return nil, err
 	}
 	if len(p.routes) >= maxRoutes {
-		if p.misses++; p.misses < maxMisses {
-			return p.unkept(x), nil
-		}
-		p.forget()
+		return p.unkept(x), nil
 	}
 	r := &route{exchange: x, name: []byte(name), key: bytes.Clone(m.RoutingKey)}
 	r.byContent = !x.Cacheable()
@@ -361,17 +366,22 @@ func (p *Publisher) newRoute(m *queue.Message) (*route, error) {
 	return r, nil
 }
 
-// unkept stands for the routes of an exchange that there is no room for: each message finds its way anew.
+// unkept makes what stands for the routes of an exchange that there is no room for: each message finds its way anew.
 func (p *Publisher) unkept(x *exchange.Exchange) *route {
-	r, ok := p.exchanges[x]
-	if !ok {
-		r = &route{exchange: x, byContent: true}
-		if p.exchanges == nil {
-			p.exchanges = make(map[*exchange.Exchange]*route)
-		}
-		p.exchanges[x] = r
+	r := &route{exchange: x, byContent: true, limited: p.session.limitsTopics(x)}
+	if p.anyKey == nil {
+		p.anyKey = make(map[string]*route)
 	}
+	p.anyKey[x.Name()] = r
 	return r
+}
+
+// mayUseKey checks what a route that stands for any key leaves open.
+func (p *Publisher) mayUseKey(r *route, m *queue.Message) error {
+	if !r.limited {
+		return nil
+	}
+	return p.session.checkTopic(auth.Write, r.exchange, string(m.RoutingKey))
 }
 
 // routeByContent routes a message whose content has a say: headers exchanges, CC and BCC, exchanges that choose at
@@ -432,6 +442,6 @@ func (p *Publisher) forget() {
 	clear(p.routes)
 	clear(p.shares)
 	p.last = nil
-	clear(p.exchanges)
+	clear(p.anyKey)
 	p.misses = 0
 }

@@ -105,6 +105,11 @@ func (s *Session) checkTopic(op auth.Operation, x *exchange.Exchange, key string
 	return auth.RefusedTopic(key, x.Name(), s.vhost.name, s.user.Name)
 }
 
+// limitsTopics reports whether checkTopic could refuse a routing key of x.
+func (s *Session) limitsTopics(x *exchange.Exchange) bool {
+	return x.Type() == kindTopic && s.broker.Users.LimitsTopics(s.user.Name, s.vhost.name, x.Name())
+}
+
 func (s *Session) check(op auth.Operation, kind, name string) error {
 	if s.permissions.Check(kind, name, op) {
 		return nil
