@@ -53,7 +53,6 @@ type channel struct {
 // channelCounts are written by the reader once per batch and read by the management API.
 type channelCounts struct {
 	published, confirmed, returned, dropped atomic.Uint64
-	unconfirmed                             atomic.Int64
 	uncommittedPublishes, uncommittedAcks   atomic.Int64
 }
 

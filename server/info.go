@@ -76,7 +76,7 @@ func (ch *channel) info() broker.ChannelInfo {
 	defer out.mu.Unlock()
 	i.Consumers = len(ch.consumers)
 	i.Prefetch, i.GlobalPrefetch = ch.prefetch, uint16(ch.globalPrefetch)
-	i.Unacked = ch.unacked.count
+	i.Unacked, i.Unconfirmed = ch.unacked.count, int(ch.confirmTag-ch.confirmedTag)
 	st := &ch.stats
 	i.Stats.Delivered, i.Stats.DeliveredNoAck = st.Delivered, st.DeliveredNoAck
 	i.Stats.Got, i.Stats.GotNoAck, i.Stats.GotEmpty = st.Got, st.GotNoAck, st.GotEmpty

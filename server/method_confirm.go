@@ -49,7 +49,6 @@ func (ch *channel) batchSettled(now int64, until queue.Durability, commit storag
 	ch.eachRun(first, func(tag uint64, refused bool) {
 		commit = ch.waitFor(commitWait{commit: commit, until: until, confirm: tag, refused: refused})
 	})
-	ch.counts.unconfirmed.Store(int64(ch.confirmTag - ch.confirmedTag))
 	out.unlock()
 	switch until {
 	case queue.Synced:
@@ -85,7 +84,6 @@ func (ch *channel) eachRun(first uint64, f func(last uint64, refused bool)) {
 func (ch *channel) sendConfirm(tag uint64, refused bool) {
 	n := tag - ch.confirmedTag
 	ch.confirmedTag = tag
-	ch.counts.unconfirmed.Store(int64(ch.confirmTag - tag))
 	if refused {
 		out := ch.conn.out
 		out.buf = amqp.AppendMethod(out.buf, ch.number, &amqp.BasicNack{DeliveryTag: tag, Multiple: true, Requeue: true})
