@@ -234,6 +234,7 @@ func (ch *channel) release() {
 	c.pub.Forget(ch)
 	ch.getters = nil
 	ch.dropBody()
+	ch.dropViews()
 }
 
 // removeChannel releases a channel and forgets it.

@@ -14,7 +14,7 @@ type Config struct {
 	HandshakeTimeout time.Duration
 	// ProxyProtocol makes every connection begin with a PROXY protocol header, version 1 or 2.
 	ProxyProtocol bool
-	// MaxUnfinishedBytes bounds the bodies that a connection has sent in part, over all its channels. Default: the
+	// MaxUnfinishedBytes bounds the messages that a connection has sent in part, over all its channels. Default: the
 	// largest message and 16 MiB. MaxUnfinishedBytesTotal does so for all connections. Default: 1 GiB, or what
 	// one connection may have if that is more.
 	MaxUnfinishedBytes, MaxUnfinishedBytesTotal int64

@@ -63,7 +63,7 @@ type conn struct {
 	sharing          []*channel // whose limit for all consumers has room; scratch space of settleAcks
 	givenBack        bool       // something is to be requeued or rejected: it must come before the next publish
 
-	unfinished  atomic.Int64 // bytes of bodies that have come in part, changed by the reader
+	unfinished  atomic.Int64 // bytes of messages that have come in part, changed by the reader
 	uncommitted atomic.Int64 // bytes of messages that transactions hold, changed by the reader
 
 	state          atomic.Int32
@@ -262,9 +262,10 @@ func (c *conn) keepPartial() {
 	for _, ch := range c.partial {
 		if ch.content.stage == expectMethod {
 			ch.content.known = false
+			ch.dropViews()
 			continue
 		}
-		ch.content.own()
+		ch.keepViews()
 		kept = append(kept, ch)
 	}
 	clear(c.partial[len(kept):])

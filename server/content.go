@@ -24,6 +24,7 @@ type content struct {
 	limited        bool   // the body is larger than is taken; it is read and dropped
 
 	loose bool // has views into the read buffer
+	owned int  // bytes that own has copied for the message in hand
 	known bool // in conn.partial
 }
 
@@ -38,12 +39,9 @@ const (
 
 // own copies the views of an unfinished content, since the read buffer is about to be used again.
 func (ct *content) own() {
-	if !ct.loose {
-		return
-	}
 	ct.loose = false
-	size := len(ct.publish.Exchange) + len(ct.publish.RoutingKey) + len(ct.props)
-	buf := make([]byte, 0, size)
+	ct.owned = len(ct.publish.Exchange) + len(ct.publish.RoutingKey) + len(ct.props)
+	buf := make([]byte, 0, ct.owned)
 	keep := func(view []byte) []byte {
 		at := len(buf)
 		buf = append(buf, view...)
@@ -53,6 +51,9 @@ func (ct *content) own() {
 	ct.publish.RoutingKey = keep(ct.publish.RoutingKey)
 	ct.props = keep(ct.props)
 }
+
+// forgetViews lets go of all views.
+func (ct *content) forgetViews() { ct.publish, ct.props, ct.loose = amqp.BasicPublish{}, nil, false }
 
 // beginContent notes a basic.publish, whose header must come next.
 func (ch *channel) beginContent(m *amqp.BasicPublish) {
@@ -103,6 +104,7 @@ func (ch *channel) handleBody(piece []byte) error {
 		ct.size = ^uint64(0)
 		ct.limited = true
 		ch.dropBody()
+		ch.dropViews()
 		return nil
 	}
 	ct.received += uint64(len(piece))

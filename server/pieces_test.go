@@ -16,7 +16,9 @@ func TestPiecesAddUpToTheBody(t *testing.T) {
 			for i := 0; i < len(piece); i += 97 {
 				piece[i] = byte(r.Uint32())
 			}
-			body, want = appendPiece(body, piece), append(want, piece...)
+			announced := uint64(len(want) + len(piece) + r.IntN(2)*10<<20)
+			body = growBody(body, bodyRoom(body, len(piece), announced))
+			body, want = append(body, piece...), append(want, piece...)
 		}
 		if !bytes.Equal(body, want) {
 			t.Fatalf("%d bytes came as %d, or changed", len(want), len(body))

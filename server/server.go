@@ -18,7 +18,7 @@ type Server struct {
 	broker *broker.Broker
 	log    zerolog.Logger
 
-	// unfinished counts the bytes of bodies that have come in part, over all connections.
+	// unfinished counts the bytes of messages that have come in part, over all connections.
 	unfinished atomic.Int64
 	// uncommitted counts the bytes of messages that transactions hold, likewise.
 	uncommitted atomic.Int64

@@ -22,24 +22,31 @@ func bodyPool(size int) (pool *sync.Pool, rounded int) {
 	return &bodyPools[class], leastBody << class
 }
 
-// appendPiece appends to a body. What there was is copied at most once for each doubling.
-func appendPiece(body, piece []byte) []byte {
-	if need := len(body) + len(piece); need > cap(body) {
-		pool, size := bodyPool(max(need, 2*cap(body)))
-		var grown []byte
-		if pool != nil {
-			if b, ok := pool.Get().(*[]byte); ok {
-				grown = *b
-			}
-		}
-		if grown == nil {
-			grown = make([]byte, 0, size)
-		}
-		grown = append(grown, body...)
-		recycleBody(body)
-		body = grown
+// bodyRoom is how large the buffer of a body is to be that takes another piece of n bytes: at least twice as large as it is
+// if it has to grow, so that what there was is copied at most once for each doubling, and not larger than what is to come.
+func bodyRoom(body []byte, n int, announced uint64) int {
+	need := len(body) + n
+	if need <= cap(body) {
+		return cap(body)
 	}
-	return append(body, piece...)
+	_, room := bodyPool(max(need, int(min(uint64(2*cap(body)), announced))))
+	return room
+}
+
+// growBody moves a body to a buffer with so much room.
+func growBody(body []byte, room int) []byte {
+	var grown []byte
+	if pool, _ := bodyPool(room); pool != nil {
+		if b, ok := pool.Get().(*[]byte); ok {
+			grown = *b
+		}
+	}
+	if grown == nil {
+		grown = make([]byte, 0, room)
+	}
+	grown = append(grown, body...)
+	recycleBody(body)
+	return grown
 }
 
 // recycleBody gives back a body that nobody looks at any more.
@@ -53,14 +60,48 @@ func recycleBody(body []byte) {
 // keepPiece appends to the channel's unfinished body. Memory grows with what has come, not with what was announced,
 // and is bounded for the connection and for all of them.
 func (ch *channel) keepPiece(piece []byte) error {
-	if err := ch.conn.countUnfinished(int64(len(piece))); err != nil {
-		return err
+	ct := &ch.content
+	if had, room := cap(ct.body), bodyRoom(ct.body, len(piece), ct.size); room > had {
+		if err := ch.conn.countUnfinished(int64(room - had)); err != nil {
+			return err
+		}
+		ct.body = growBody(ct.body, room)
 	}
-	ch.content.body = appendPiece(ch.content.body, piece)
+	ct.body = append(ct.body, piece...)
 	return nil
 }
 
-// countUnfinished adds n bytes of unfinished bodies to what is counted, or fails and adds nothing.
+// keepViews makes a content that is not complete independent of the read buffer. What it keeps beside the body counts
+// like a piece of it; of what is ignored in any case nothing is kept.
+func (ch *channel) keepViews() {
+	ct := &ch.content
+	if !ct.loose {
+		return
+	}
+	if ch.closing {
+		ct.forgetViews()
+		return
+	}
+	counted := ct.owned
+	ct.own()
+	if err := ch.conn.countUnfinished(int64(ct.owned - counted)); err != nil {
+		ct.owned = counted
+		ch.conn.forceClose(tooMuchUnfinished())
+	}
+}
+
+// dropViews forgets what keepViews has kept.
+func (ch *channel) dropViews() {
+	ct := &ch.content
+	if ct.owned == 0 {
+		return
+	}
+	ch.conn.forgetUnfinished(int64(ct.owned))
+	ct.owned = 0
+	ct.forgetViews()
+}
+
+// countUnfinished adds n bytes of unfinished messages to what is counted, or fails and adds nothing.
 func (c *conn) countUnfinished(n int64) error {
 	if c.unfinished.Load()+n > c.srv.cfg.MaxUnfinishedBytes {
 		return tooMuchUnfinished()
@@ -107,7 +148,7 @@ func tooMuchUnfinished() *amqp.Error {
 
 // dropBody forgets the pieces of an unfinished body.
 func (ch *channel) dropBody() {
-	ch.conn.forgetUnfinished(int64(len(ch.content.body)))
+	ch.conn.forgetUnfinished(int64(cap(ch.content.body)))
 	recycleBody(ch.content.body)
 	ch.content.body = nil
 }
@@ -115,7 +156,7 @@ func (ch *channel) dropBody() {
 // releaseBodies forgets the bodies that were put together for a batch which is settled now.
 func (c *conn) releaseBodies() {
 	for i, b := range c.bodies {
-		c.forgetUnfinished(int64(len(b)))
+		c.forgetUnfinished(int64(cap(b)))
 		recycleBody(b)
 		c.bodies[i] = nil
 	}

@@ -16,6 +16,16 @@ func (p *peer) beginBody(channel uint16, size uint64, piece []byte) {
 	p.write(amqp.AppendBody(b, channel, piece, 131072))
 }
 
+// beginContent sends a publish and a header with properties of size bytes for a body that is never sent.
+func (p *peer) beginContent(channel uint16, size int) {
+	p.t.Helper()
+	properties := amqp.Properties{Flags: amqp.FlagHeaders, Headers: amqp.AppendTableBody(nil, amqp.Table{
+		{Name: "x", Value: string(make([]byte, size))},
+	})}
+	b := amqp.AppendMethod(nil, channel, &amqp.BasicPublish{RoutingKey: []byte("q")})
+	p.write(amqp.AppendContentHeader(b, channel, classBasic, 1, properties.Append(nil)))
+}
+
 // openChannels opens the channels up to n.
 func (p *peer) openChannels(from, to uint16) {
 	p.t.Helper()
@@ -51,8 +61,8 @@ func TestAnnouncedBodyReservesNothing(t *testing.T) {
 				}
 			}
 		}
-		if n := s.unfinished.Load(); n != 0 {
-			t.Fatalf("%d bytes are counted", n)
+		if n := s.unfinished.Load(); n > 99*10 {
+			t.Fatalf("%d bytes are counted for 99 short headers", n)
 		}
 	})
 }
@@ -64,28 +74,63 @@ func TestUnfinishedBodiesAreBoundedPerConnection(t *testing.T) {
 		p, other := openChannel(t, s, 0), openChannel(t, s, 0)
 		p.openChannels(2, 20)
 		other.beginBody(1, 200, make([]byte, 100))
+		synctest.Wait()
+		one := s.unfinished.Load()
+		if one < 64<<10 || one > 65<<10 {
+			t.Fatalf("%d bytes are counted for a body that takes the smallest buffer", one)
+		}
 		piece := make([]byte, 100<<10)
-		for n := range uint16(10) {
+		for n := range uint16(7) {
 			p.beginBody(1+n, 1<<20, piece)
 		}
 		synctest.Wait()
-		if n := s.unfinished.Load(); n != 1000<<10+100 {
-			t.Fatalf("%d bytes are counted, want %d", n, 1000<<10+100)
+		if n := s.unfinished.Load() - one; n < 7*128<<10 || n > 7*129<<10 {
+			t.Fatalf("%d bytes are counted for seven bodies that take 128 KiB each", n)
 		}
-		p.beginBody(11, 1<<20, piece)
+		p.beginBody(8, 1<<20, piece)
 		p.expect(0, tooMuch)
-		if n := s.unfinished.Load(); n != 100 {
-			t.Fatalf("%d bytes are counted after the end, want the other connection's 100", n)
+		if n := s.unfinished.Load(); n != one {
+			t.Fatalf("%d bytes are counted after the end, want the other connection's %d", n, one)
 		}
 		other.write(amqp.AppendBody(nil, 1, make([]byte, 100), 131072))
 		other.ping()
 	})
 }
 
+// TestUnfinishedPropertiesCount: a client need not send any body to fill memory.
+func TestUnfinishedPropertiesCount(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer(t, Config{MaxUnfinishedBytes: 1 << 20}, broker.Config{})
+		p := openChannel(t, s, 0)
+		p.openChannels(2, 20)
+		for range 3 { // what is complete is not counted any more
+			for n := range uint16(9) {
+				p.beginContent(1+n, 100<<10)
+			}
+			synctest.Wait()
+			if n := s.unfinished.Load(); n < 9*100<<10 {
+				t.Fatalf("%d bytes are counted for nine headers of 100 KiB", n)
+			}
+			for n := range uint16(9) {
+				p.write(amqp.AppendBody(nil, 1+n, []byte("b"), 131072))
+			}
+			p.ping()
+			if n := s.unfinished.Load(); n != 0 {
+				t.Fatalf("%d bytes are counted for what is complete", n)
+			}
+		}
+		for n := range uint16(10) {
+			p.beginContent(1+n, 100<<10)
+		}
+		p.beginContent(11, 100<<10)
+		p.expect(0, tooMuch)
+	})
+}
+
 // TestUnfinishedBodiesAreBoundedInTotal: the connection that holds most has to go, not the one that comes last.
 func TestUnfinishedBodiesAreBoundedInTotal(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		s := newServer(t, Config{MaxUnfinishedBytes: 1 << 20, MaxUnfinishedBytesTotal: 1 << 20}, broker.Config{})
+		s := newServer(t, Config{MaxUnfinishedBytes: 2 << 20, MaxUnfinishedBytesTotal: 1<<20 + 100}, broker.Config{})
 		hog, other := openChannel(t, s, 0), openChannel(t, s, 0)
 		hog.beginBody(1, 1<<20, make([]byte, 1<<20-100))
 		synctest.Wait()
@@ -102,12 +147,12 @@ func TestUnfinishedBodiesAreBoundedInTotal(t *testing.T) {
 // TestLargestHolderGoesItself if it is the one that goes too far.
 func TestLargestHolderGoesItself(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		s := newServer(t, Config{MaxUnfinishedBytes: 1 << 20, MaxUnfinishedBytesTotal: 1 << 20}, broker.Config{})
+		s := newServer(t, Config{MaxUnfinishedBytes: 2 << 20, MaxUnfinishedBytesTotal: 1 << 20}, broker.Config{})
 		hog, other := openChannel(t, s, 0), openChannel(t, s, 0)
 		other.beginBody(1, 300, make([]byte, 200))
-		hog.beginBody(1, 1<<20, make([]byte, 1<<20-300))
+		hog.beginBody(1, 1<<20, make([]byte, 512<<10))
 		synctest.Wait()
-		hog.write(amqp.AppendBody(nil, 1, make([]byte, 101), 131072))
+		hog.write(amqp.AppendBody(nil, 1, make([]byte, 1), 131072))
 		hog.expect(0, tooMuch)
 		other.write(amqp.AppendBody(nil, 1, make([]byte, 100), 131072))
 		other.ping()
@@ -150,6 +195,17 @@ func TestBodiesAreForgottenWhateverEndsThem(t *testing.T) {
 			p.write(amqp.AppendBody(nil, 1, []byte("xx"), 131072))
 			p.write(amqp.AppendBody(nil, 1, large, 131072))
 			p.openChannels(2, 2)
+		}},
+		{"properties only, then the channel closes", func(p *peer) {
+			p.publish(1, "none", "q", "")
+			p.skip(&amqp.ChannelClose{})
+			p.beginContent(1, 10<<10)
+			p.write(amqp.AppendMethod(amqp.AppendBody(nil, 1, []byte("b"), 131072), 1, &amqp.ChannelCloseOk{}))
+			p.openChannels(1, 1)
+		}},
+		{"properties only, then the connection is lost", func(p *peer) {
+			p.beginContent(1, 10<<10)
+			p.conn.Close()
 		}},
 		{"connection closed", func(p *peer) {
 			p.beginBody(1, 1<<20, large)
