@@ -14,6 +14,20 @@ type Held struct {
 	queues   []*Queue
 }
 
+const (
+	// heldBytes is about what a held message takes beside its bytes and its way.
+	heldBytes = 512
+	// heldQueueBytes is what it takes for each queue that it goes to, until all of the commit is settled.
+	heldQueueBytes = 24
+)
+
+// Bytes is about how much memory the message takes. One of few bytes that goes to thousands of queues takes much.
+func (h *Held) Bytes() int64 {
+	m := &h.Message
+	n := len(m.Body) + len(m.Properties) + len(m.Exchange) + len(m.RoutingKey) + len(m.Hidden)
+	return int64(n + heldBytes + heldQueueBytes*(len(h.queues)+len(h.exchange.delayed)))
+}
+
 // Hold checks and routes a message as Publish does, but keeps it out of the batch: its queues get it with Release. The
 // caller runs fx.
 func (p *Publisher) Hold(m *Message, fx *Effects) (h Held, routed bool, err error) {
@@ -30,8 +44,9 @@ func (p *Publisher) Hold(m *Message, fx *Effects) (h Held, routed bool, err erro
 	if p.tracing {
 		p.tracePublish(&msg, r, m.Channel)
 	}
-	for _, s := range r.shares {
-		h.queues = append(h.queues, s.queue)
+	h.queues = make([]*Queue, len(r.shares))
+	for i, s := range r.shares {
+		h.queues[i] = s.queue
 	}
 	h.Message = ownMessage(&msg)
 	routed = len(r.shares) > 0 || len(r.delayed) > 0 && p.taken(r, m)
@@ -47,8 +62,9 @@ func (p *Publisher) Hold(m *Message, fx *Effects) (h Held, routed bool, err erro
 
 // Release adds a held message to the batch.
 func (p *Publisher) Release(h *Held) {
-	for _, q := range h.queues {
-		h.exchange.shares = append(h.exchange.shares, p.shareOf(q))
+	h.exchange.shares = make([]*share, len(h.queues))
+	for i, q := range h.queues {
+		h.exchange.shares[i] = p.shareOf(q)
 	}
 	p.add(h.exchange, &h.Message)
 }

@@ -49,7 +49,7 @@ func (tx *transaction) publish(ch *channel, m *broker.Message, mandatory bool) e
 	}
 	tx.publishes = append(tx.publishes, txPublish{held: held, lost: !routed, returned: !routed && mandatory})
 	ch.counts.uncommittedPublishes.Add(1)
-	return tx.countUncommitted(ch.conn, &held.Message)
+	return tx.countUncommitted(ch.conn, &held)
 }
 
 func (ch *channel) txCommit(*amqp.TxCommit) error {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/warren-mq/warren/amqp"
@@ -83,6 +84,29 @@ func TestTransactionsHoldALimitedNumberOfBytes(t *testing.T) {
 		large.expectEnd()
 		small.send(1, &amqp.TxCommit{})
 		small.expect(1, &amqp.TxCommitOk{})
+		if n := s.uncommitted.Load(); n != 0 {
+			t.Errorf("%d bytes are counted after the end", n)
+		}
+	})
+}
+
+// TestATransactionCountsTheWayOfItsMessages: few bytes that go to many queues take much.
+func TestATransactionCountsTheWayOfItsMessages(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const queues, messages = 1000, 20
+		s := newServer(t, Config{MaxUncommittedBytes: queues * messages * 24}, broker.Config{})
+		p := openChannel(t, s, 0)
+		for n := range queues {
+			name := fmt.Sprint("q", n)
+			p.send(1, &amqp.QueueDeclare{Queue: name, NoWait: true})
+			p.send(1, &amqp.QueueBind{Queue: name, Exchange: "amq.fanout", NoWait: true})
+		}
+		p.send(1, &amqp.TxSelect{})
+		p.expect(1, &amqp.TxSelectOk{})
+		for range messages {
+			p.publish(1, "amq.fanout", "", "")
+		}
+		p.expect(0, connectionClose(amqp.ResourceError, "RESOURCE_ERROR - too many bytes of uncommitted messages", amqp.BasicPublishID))
 		if n := s.uncommitted.Load(); n != 0 {
 			t.Errorf("%d bytes are counted after the end", n)
 		}

@@ -2,17 +2,14 @@ package server
 
 import (
 	"github.com/warren-mq/warren/amqp"
-	"github.com/warren-mq/warren/queue"
+	"github.com/warren-mq/warren/broker"
 )
-
-// heldOverhead is about what a message takes in a transaction beside its bytes.
-const heldOverhead = 256
 
 // countUncommitted adds a message that a transaction holds to what is counted over all connections. There is no room
 // for it in a queue, no disk and no prefetch that would bound it, and an alarm alone would hold all publishers for ever:
 // beyond MaxUncommittedBytes the connection that holds the most is closed.
-func (tx *transaction) countUncommitted(c *conn, m *queue.Message) error {
-	n := int64(len(m.Body) + len(m.Properties) + len(m.RoutingKey) + heldOverhead)
+func (tx *transaction) countUncommitted(c *conn, held *broker.Held) error {
+	n := held.Bytes()
 	tx.bytes += n
 	c.uncommitted.Add(n)
 	if c.srv.uncommitted.Add(n) > c.srv.cfg.MaxUncommittedBytes {
