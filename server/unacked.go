@@ -132,6 +132,9 @@ func (u *unacked) find(tag uint64) int {
 
 // restore puts deliveries back that a transaction had taken, in the order of their tags.
 func (u *unacked) restore(taken []delivery) {
+	if len(taken) == 0 {
+		return
+	}
 	merged := make([]delivery, 0, u.count+len(taken))
 	rest := u.entries[u.head:]
 	for len(rest) > 0 || len(taken) > 0 {

@@ -155,3 +155,14 @@ func TestRollbackOfManyAcksIsLinear(t *testing.T) {
 		t.Fatalf("%d deliveries restored, want %d in order", u.count, n)
 	}
 }
+
+// TestARollbackWithoutAcknowledgementsIsFree, however much is outstanding.
+func TestARollbackWithoutAcknowledgementsIsFree(t *testing.T) {
+	var u unacked
+	for tag := range uint64(1000) {
+		u.push(1+tag, tag, &consumer{}, 0)
+	}
+	if n := testing.AllocsPerRun(10, func() { u.restore(nil) }); n > 0 || u.count != 1000 {
+		t.Errorf("%v allocations, and %d are outstanding", n, u.count)
+	}
+}
