@@ -58,7 +58,7 @@ func (q *Queue) Delete(ifUnused, ifEmpty bool, fx *Effects) (ready int, err erro
 		return 0, nil
 	case ifEmpty && q.mu.ready+q.mu.waiting.len() > 0:
 		return 0, amqp.Errorf(amqp.PreconditionFailed, "%s not empty", q.resource())
-	case ifUnused && len(q.mu.subscriptions) > 0:
+	case ifUnused && q.mu.subscriptions.count > 0:
 		return 0, amqp.Errorf(amqp.PreconditionFailed, "%s in use", q.resource())
 	}
 	ready = q.mu.ready + q.mu.waiting.len()
@@ -85,12 +85,13 @@ func (q *Queue) checkDeleteConditions(ifUnused, ifEmpty bool) error {
 func (q *Queue) closeLocked(fx *Effects) {
 	q.mu.closed = true
 	q.mu.present = nil
-	for _, s := range q.mu.subscriptions {
+	for s := range q.mu.subscriptions.all() {
 		s.cancelled = true
 		q.mu.rings.leave(s)
+		fx.Cancelled = append(fx.Cancelled, s)
 	}
-	fx.Cancelled = append(fx.Cancelled, q.mu.subscriptions...)
-	q.mu.subscriptions, q.mu.exclusive, q.mu.active, q.mu.heldBack = nil, nil, nil, nil
+	q.mu.subscriptions = subscribers{}
+	q.mu.exclusive, q.mu.active, q.mu.heldBack = nil, nil, nil
 	q.mu.ready, q.mu.unacked = 0, 0
 	q.mu.readyBytes, q.mu.unackedBytes = 0, 0
 	q.mu.dying, q.mu.expiring, q.mu.waiting = nil, false, waiting{}

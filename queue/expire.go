@@ -59,7 +59,7 @@ func (q *Queue) Tick(now int64, fx *Effects) {
 		return
 	}
 	q.mu.wakeAt = 0
-	if q.rules.expires > 0 && len(q.mu.subscriptions) == 0 {
+	if q.rules.expires > 0 && q.mu.subscriptions.count == 0 {
 		end := q.mu.idleSince + q.rules.expires
 		if now >= end {
 			fx.Deleted = true
@@ -103,7 +103,7 @@ func (q *Queue) usedLocked(now int64, fx *Effects) {
 		return
 	}
 	q.mu.idleSince = now
-	if len(q.mu.subscriptions) == 0 {
+	if q.mu.subscriptions.count == 0 {
 		q.wakeLocked(now+q.rules.expires, fx)
 	}
 }

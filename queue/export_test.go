@@ -19,9 +19,9 @@ func (q *Queue) Check() error {
 
 func (q *Queue) checkMessagesLocked() error {
 	if q.mu.closed {
-		if q.mu.ready != 0 || q.mu.unacked != 0 || q.mu.waiting.len() != 0 || len(q.mu.subscriptions) != 0 {
+		if q.mu.ready != 0 || q.mu.unacked != 0 || q.mu.waiting.len() != 0 || q.mu.subscriptions.count != 0 {
 			return fmt.Errorf("closed, but %d ready, %d unacked, %d waiting, %d subscriptions",
-				q.mu.ready, q.mu.unacked, q.mu.waiting.len(), len(q.mu.subscriptions))
+				q.mu.ready, q.mu.unacked, q.mu.waiting.len(), q.mu.subscriptions.count)
 		}
 		return nil
 	}
@@ -207,7 +207,7 @@ func (q *Queue) SetMaxPassed(n int) { q.mu.keys.limit = n }
 
 func (q *Queue) checkRingsLocked() error {
 	members, inRings := map[*level]int{}, 0
-	for _, s := range q.mu.subscriptions {
+	for s := range q.mu.subscriptions.all() {
 		if s.cancelled || s.touched || s.level.priority != s.priority {
 			return fmt.Errorf("%q: cancelled %t, touched %t, priority %d", s.Tag(), s.cancelled, s.touched, s.priority)
 		}

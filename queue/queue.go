@@ -72,10 +72,10 @@ type Queue struct {
 		keys  *keys     // of x-ordering-key; nil without
 		exact *exactTTL // of x-exact-ttl; nil without
 
-		subscriptions []*Subscription // in order of arrival
-		rings         rings           // INVARIANT: nothing can be delivered while a subscription is in one, see doc.go
-		exclusive     *Subscription   // the exclusive consumer, if there is one
-		active        *Subscription   // of x-single-active-consumer: the only one that may be in a ring
+		subscriptions subscribers
+		rings         rings         // INVARIANT: nothing can be delivered while a subscription is in one, see doc.go
+		exclusive     *Subscription // the exclusive consumer, if there is one
+		active        *Subscription // of x-single-active-consumer: the only one that may be in a ring
 
 		waiting waiting // what was given back and may not be delivered before its time
 

@@ -54,7 +54,7 @@ func (q *Queue) Stats() Stats {
 	s.Ready, s.ReadyBytes = q.mu.ready, q.mu.readyBytes
 	s.Unacked, s.UnackedBytes = q.mu.unacked, q.mu.unackedBytes
 	s.Delayed, s.DelayedBytes = q.mu.waiting.len(), q.mu.waiting.bytes
-	s.Consumers = len(q.mu.subscriptions)
+	s.Consumers = q.mu.subscriptions.count
 	q.mu.lanes.each(func(l *lane) { s.MemoryBytes += l.log.Bytes() })
 	if d := q.mu.discards; d != nil && d.log != nil {
 		s.Discarded, s.DiscardedBytes = d.count, d.bytes

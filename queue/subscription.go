@@ -60,6 +60,7 @@ type Subscription struct {
 	priority int64
 
 	// Guarded by the queue's lock.
+	place      int // among the queue's subscribers
 	level      *level
 	next, prev *Subscription // neighbours in the ring of level; nil while parked
 	touched    bool          // got a message in the present call
@@ -112,14 +113,14 @@ func (q *Queue) Subscribe(c Consumer, o SubscribeOptions, _ *Effects) (*Subscrip
 	}
 	// A quorum queue takes no notice of exclusive consumers (RabbitMQ 3.10.8 behaviour).
 	if q.kind != kindQuorum {
-		if q.mu.exclusive != nil || o.Exclusive && (len(q.mu.subscriptions) > 0 || q.rules.singleActive) {
+		if q.mu.exclusive != nil || o.Exclusive && (q.mu.subscriptions.count > 0 || q.rules.singleActive) {
 			return nil, amqp.Errorf(amqp.AccessRefused, "%s in exclusive use", q.resource())
 		}
 		if o.Exclusive {
 			q.mu.exclusive = s
 		}
 	}
-	q.mu.subscriptions = append(q.mu.subscriptions, s)
+	q.mu.subscriptions.add(s)
 	q.mu.rings.join(s)
 	if q.mu.active == nil && q.rules.singleActive {
 		q.mu.active = s
@@ -131,7 +132,7 @@ func (q *Queue) Subscribe(c Consumer, o SubscribeOptions, _ *Effects) (*Subscrip
 func (q *Queue) Subscriptions() []*Subscription {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return append([]*Subscription(nil), q.mu.subscriptions...)
+	return slices.Collect(q.mu.subscriptions.all())
 }
 
 // Cancel ends a subscription: after it returns nothing more is delivered to it. What it has not acked stays
@@ -144,12 +145,11 @@ func (q *Queue) Cancel(now int64, s *Subscription, fx *Effects) {
 	}
 	s.cancelled = true
 	q.mu.rings.leave(s)
-	i := slices.Index(q.mu.subscriptions, s)
-	q.mu.subscriptions = slices.Delete(q.mu.subscriptions, i, i+1)
+	q.mu.subscriptions.remove(s)
 	if q.mu.exclusive == s {
 		q.mu.exclusive = nil
 	}
-	if len(q.mu.subscriptions) > 0 {
+	if q.mu.subscriptions.count > 0 {
 		if q.mu.active == s {
 			q.activateLocked(now, fx)
 		}
@@ -166,9 +166,9 @@ func (q *Queue) Cancel(now int64, s *Subscription, fx *Effects) {
 
 // activateLocked makes the first of the highest priority the single active consumer, since the one before has gone.
 func (q *Queue) activateLocked(now int64, fx *Effects) {
-	next := q.mu.subscriptions[0]
-	for _, s := range q.mu.subscriptions[1:] {
-		if s.priority > next.priority {
+	var next *Subscription
+	for s := range q.mu.subscriptions.all() {
+		if next == nil || s.priority > next.priority {
 			next = s
 		}
 	}
