@@ -147,7 +147,7 @@ func (s *Store) afterCommit() {
 	if s.reader.waits() {
 		s.reader.signal()
 	}
-	if s.journalBytes() > s.options.JournalMemory || s.resident.Load() > s.options.MemoryBytes ||
+	if s.journalBytes() > s.options.JournalMemory || s.resident.Load() > s.pager.evictAt.Load() ||
 		s.journal.liveSegments() > s.options.retireAt() {
 		s.wakePager()
 	}

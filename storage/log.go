@@ -45,7 +45,7 @@ type Log struct {
 	bytes     int64 // capacity of all resident chunks
 	liveBytes int64
 	sinceLook int // bytes of records gone since the log last looked for sparse chunks
-	sinceSwap int // bytes appended since the committer last took what was pending
+	sinceSwap int // bytes of persistent records appended since the committer last took what was pending
 
 	pending *pending // what the next group will hold of this log; nil if nothing
 	dropped bool
@@ -54,6 +54,7 @@ type Log struct {
 	delivered deliveredMark
 	firm      firm
 	paging    paging
+	use       use
 }
 
 // NewLog returns an empty log that lives in memory.
@@ -85,6 +86,7 @@ func (l *Log) Append(size int, persistent bool) (seq uint64, record []byte) {
 	if persistent && l.durable {
 		flag = 0
 		l.pend().touch(l.tail)
+		l.sinceSwap += size
 		if l.firm.on {
 			l.firm.append(l.next, l.store.number)
 		}
@@ -92,7 +94,6 @@ func (l *Log) Append(size int, persistent bool) (seq uint64, record []byte) {
 	seq = l.next
 	l.next++
 	l.liveBytes += int64(size)
-	l.sinceSwap += size
 	return seq, l.tail.append(size, flag)
 }
 

@@ -14,6 +14,11 @@ type pager struct {
 	wake      chan struct{}
 	held      atomic.Bool // the disk is too full to write
 	lastFlush time.Time
+	looks     uint32    // how often lookAnew was called
+	looked    time.Time // when that was last
+	// evictAt is how much memory chunks must take for evict to be worth its while: Options.MemoryBytes, more while that
+	// much is in use and cannot be let go.
+	evictAt   atomic.Int64
 	collected time.Time
 	deadBytes int64       // of values deleted since the last value-log GC
 	unmap     atomic.Bool // the reader has brought much into memory
@@ -77,6 +82,9 @@ func (s *Store) pageOnce(now time.Time) error {
 		if err := s.tidy(now); err != nil {
 			return err
 		}
+	}
+	if now.Sub(s.pager.looked) >= s.options.FlushEvery {
+		s.lookAnew(now)
 	}
 	if err := s.evict(); err != nil {
 		return fmt.Errorf("page out: %w", err)

@@ -119,7 +119,7 @@ func (s *Store) readOnce() {
 	for _, l := range ready {
 		l.wake()
 	}
-	if s.resident.Load() > s.options.MemoryBytes {
+	if s.resident.Load() > s.pager.evictAt.Load() {
 		s.wakePager()
 	}
 }

@@ -98,7 +98,7 @@ func (s *Store) RoomUpTo(percent int64) bool {
 	o := &s.options
 	return s.gathering.Load()*100 < o.PendingBytes*percent &&
 		int64(s.journal.liveSegments())*100 < int64(o.LiveSegments+1)*percent &&
-		s.resident.Load()*100 < (o.MemoryBytes+o.JournalMemory)*percent
+		s.resident.Load()*100 < (s.pager.evictAt.Load()+o.JournalMemory)*percent
 }
 
 // WaitRoom waits until Room is true, ctx ends, or the store fails or is closed. Not between Enter and Leave: a reader of

@@ -139,6 +139,7 @@ func open(dir string, o Options, fs fileSystem) (*Store, error) {
 	s.committed.L, s.journal.written = &s.awaiting, s.groupWritten
 	s.pager.wake, s.reader.wake = make(chan struct{}, 1), make(chan struct{}, 1)
 	s.manual, s.retryNoSpace, s.retryPaging = true, s.waitNoSpace, s.waitPaging
+	s.pager.evictAt.Store(o.MemoryBytes)
 	if err := s.recover(); err != nil {
 		return nil, errors.Join(err, s.closeFiles())
 	}
