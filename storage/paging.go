@@ -63,8 +63,12 @@ func (l *Log) page(c *chunk, i int, seq uint64) (*chunk, bool) {
 		}
 	}
 	if !c.resident() {
+		// What comes before this line is seen below; whoever brings it later calls.
 		p.waiting.Store(true)
-		return nil, false
+		l.install()
+		if c, _ = l.find(seq); c == nil || !c.resident() {
+			return nil, false
+		}
 	}
 	p.current = c
 	return c, true
