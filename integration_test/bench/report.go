@@ -72,6 +72,7 @@ var columns = []column{
 	{"connects/s", extra("connects_per_s"), plain, false},
 	{"KiB RSS/connection", extra("rss_kib_per_connection"), plain, true},
 	{"connect s", extra("connect_s"), two, false},
+	{"waiting", extra("waiting"), plain, false},
 	{"ready s", extra("ready_s"), two, true},
 	{"p50 µs", quantile(delivery, func(s *hist.Summary) float64 { return s.P50 }), micros, true},
 	{"p95", quantile(delivery, func(s *hist.Summary) float64 { return s.P95 }), micros, false},

@@ -33,6 +33,7 @@ func small(s *Scenario, addr string) Options {
 	if o.Count > 0 {
 		o.Count = 2000
 	}
+	o.Rate = min(o.Rate, 1000) // with slow-consumer, what the sockets take: the null broker has no queue for more
 	if o.Connections > 0 {
 		o.Connections = 50
 	}

@@ -142,6 +142,19 @@ var Scenarios = []*Scenario{
 		},
 	},
 	{
+		Name:  "slow-consumer",
+		About: "latency of messages that also go to a queue whose consumer takes all and never reads",
+		Preset: func(o *Options) {
+			o.Rate, o.Size, o.ConfirmWindow = 5000, 1024, 0
+		},
+		run: func(o *Options, res *Result) error {
+			if !o.stamped() {
+				return errors.New("slow-consumer needs -rate, and -size of at least 8 for the time stamp")
+			}
+			return slowConsumer(o, res)
+		},
+	},
+	{
 		Name:  "backlog-fill",
 		About: "publish -count persistent messages with confirms and leave them in the queue",
 		Preset: func(o *Options) {
