@@ -120,42 +120,54 @@ func queueArguments(words []string) (amqp.Table, error) {
 }
 
 func (p *process) bench(ctx *cli.Context, o load.Options) error {
+	file := ctx.String("json")
+	if file == "-" {
+		file = ""
+	}
+	figures, err := output(file)
+	if err != nil {
+		return fmt.Errorf("--json: %w", err)
+	}
+	defer figures.Close()
+	picture, err := output(ctx.String("plot"))
+	if err != nil {
+		return fmt.Errorf("--plot: %w", err)
+	}
+	defer picture.Close()
+
 	work, done := p.interruptible(ctx.Context)
 	defer done()
 	result, err := load.Run(work, o, func(i load.Interval) { fmt.Fprintln(p.stderr, progressLine(&i)) })
 	if result == nil {
 		return err
 	}
-	err = errors.Join(err, p.writeResult(result, ctx.String("json")))
-	if file := ctx.String("plot"); file != "" {
-		err = errors.Join(err, writeFile(file, func(to io.Writer) error { return result.Plot(to, benchTitle(result)) }))
-	}
-	return err
-}
-
-// writeResult writes the figures for programs where --json says, and for people to the standard output.
-func (p *process) writeResult(result *load.Result, file string) error {
 	asJSON := func(to io.Writer) error {
 		e := json.NewEncoder(to)
 		e.SetIndent("", "  ")
 		return e.Encode(result)
 	}
-	if file == "-" {
-		return asJSON(p.stdout)
+	if ctx.String("json") == "-" {
+		err = errors.Join(err, asJSON(p.stdout))
+	} else {
+		_, e := fmt.Fprint(p.stdout, summary(result))
+		err = errors.Join(err, e, write(figures, asJSON))
 	}
-	if file != "" {
-		if err := writeFile(file, asJSON); err != nil {
-			return err
-		}
-	}
-	_, err := fmt.Fprint(p.stdout, summary(result))
-	return err
+	return errors.Join(err, write(picture, func(to io.Writer) error { return result.Plot(to, benchTitle(result)) }))
 }
 
-func writeFile(name string, write func(io.Writer) error) error {
-	f, err := os.Create(name)
-	if err != nil {
-		return err
+// output opens a file that the result will be written to, so that a run is not in vain. What is in it stays until then.
+func output(name string) (*os.File, error) {
+	if name == "" {
+		return nil, nil
 	}
-	return errors.Join(write(f), f.Close())
+	return os.OpenFile(name, os.O_CREATE|os.O_WRONLY, 0o666)
+}
+
+// write replaces what is in a file, if there is one.
+func write(f *os.File, content func(io.Writer) error) error {
+	if f == nil {
+		return nil
+	}
+	_ = f.Truncate(0) // a pipe cannot be, and need not
+	return errors.Join(content(f), f.Close())
 }

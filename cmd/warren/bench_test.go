@@ -54,6 +54,23 @@ func TestBenchTellsItsProgress(t *testing.T) {
 	}
 }
 
+func TestBenchOpensItsFilesFirst(t *testing.T) {
+	for _, flag := range []string{"--json", "--plot"} {
+		code, stdout, stderr := once("bench", "--uri", "amqp://"+closedPort(t)+"/", flag, filepath.Join(t.TempDir(), "no", "file"))
+		if code != 1 || stdout != "" || !strings.Contains(stderr, "no such file") {
+			t.Errorf("%s: exit %d, %s", flag, code, stderr)
+		}
+	}
+}
+
+func TestDurationsOfTheSumAreReadable(t *testing.T) {
+	for us, want := range map[int64]string{7: "0.01 ms", 1234: "1.23 ms", 9_994_000: "9994.00 ms", 12_345_678: "12.35 s", 3_600_000_000: "3600.00 s"} {
+		if got := lasting(us); got != want {
+			t.Errorf("%d µs are printed as %s, not %s", us, got, want)
+		}
+	}
+}
+
 func TestBenchRefusesWhatItCannotDo(t *testing.T) {
 	tests := []struct{ want, args string }{
 		{`--size: "big" is not a size`, "--size big"},

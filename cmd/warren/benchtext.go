@@ -16,10 +16,10 @@ func progressLine(i *load.Interval) string {
 	}
 	fmt.Fprintf(&b, "  received %9.0f/s", i.Rates.Received)
 	if l := i.Latency; l != nil {
-		fmt.Fprintf(&b, "  latency p50 %s p99 %s", milliseconds(l.P50), milliseconds(l.P99))
+		fmt.Fprintf(&b, "  latency p50 %s p99 %s", lasting(l.P50), lasting(l.P99))
 	}
 	if l := i.Confirm; l != nil {
-		fmt.Fprintf(&b, "  confirm p50 %s p99 %s", milliseconds(l.P50), milliseconds(l.P99))
+		fmt.Fprintf(&b, "  confirm p50 %s p99 %s", lasting(l.P50), lasting(l.P99))
 	}
 	if n := i.Counts.Refused; n > 0 {
 		fmt.Fprintf(&b, "  refused %d", n)
@@ -60,7 +60,7 @@ func summary(r *load.Result) string {
 		}
 		fmt.Fprintf(&b, "%-12s", name)
 		for _, us := range []int64{l.Min, l.P50, l.P75, l.P95, l.P99, l.P999, l.Max} {
-			fmt.Fprintf(&b, "%11s", milliseconds(us))
+			fmt.Fprintf(&b, "%11s", lasting(us))
 		}
 		b.WriteByte('\n')
 	}
@@ -95,5 +95,10 @@ func benchTitle(r *load.Result) string {
 	return strings.Join(words, ", ")
 }
 
-// milliseconds prints µs.
-func milliseconds(us int64) string { return fmt.Sprintf("%.2f ms", float64(us)/1000) }
+// lasting prints µs, in ten characters or less up to an hour.
+func lasting(us int64) string {
+	if us >= 10_000_000 {
+		return fmt.Sprintf("%.2f s", float64(us)/1e6)
+	}
+	return fmt.Sprintf("%.2f ms", float64(us)/1e3)
+}

@@ -10,28 +10,27 @@ import (
 
 // consumer takes messages from one queue, on a connection of its own.
 type consumer struct {
+	connection
 	run        *run
 	number     int
 	meter      *meter
-	conn       *amqp.Connection
-	channel    *amqp.Channel
 	deliveries <-chan amqp.Delivery
 }
 
 func (r *run) newConsumer(number int) (*consumer, error) {
-	conn, ch, err := r.connect(number, "consumer")
+	link, err := r.connect(number, "consumer")
 	if err != nil {
 		return nil, err
 	}
 	o := r.options
-	c := &consumer{run: r, number: number, meter: newMeter(), conn: conn, channel: ch}
-	r.watch(conn, ch)
+	c := &consumer{connection: link, run: r, number: number, meter: newMeter()}
+	r.watch(link)
 	queue := o.queue(number % o.Queues)
-	if err = ch.Qos(o.Prefetch, 0, false); err == nil {
-		c.deliveries, err = ch.Consume(queue, "", o.AutoAck, false, false, false, nil)
+	if err = c.channel.Qos(o.Prefetch, 0, false); err == nil {
+		c.deliveries, err = c.channel.Consume(queue, "", o.AutoAck, false, false, false, nil)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("consuming from queue %s: %w", queue, err), conn.Close())
+		return nil, errors.Join(fmt.Errorf("consuming from queue %s: %w", queue, err), c.conn.Close())
 	}
 	return c, nil
 }

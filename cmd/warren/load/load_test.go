@@ -7,6 +7,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -207,8 +208,13 @@ func TestSenselessOptionsAreRefused(t *testing.T) {
 		{"--uri", func(o *load.Options) { o.URIs = nil }},
 		{"--producers", func(o *load.Options) { o.Producers, o.Consumers = 0, 0 }},
 		{"--queues", func(o *load.Options) { o.Queues = 0 }},
+		{"--queue", func(o *load.Options) { o.QueueName = "" }},
 		{"--size", func(o *load.Options) { o.Size = -1 }},
+		{"--size", func(o *load.Options) { o.Size = 1 << 30 }},
 		{"--rate", func(o *load.Options) { o.Rate = -1 }},
+		{"--rate", func(o *load.Options) { o.Rate = math.NaN() }},
+		{"--rate", func(o *load.Options) { o.Rate = math.Inf(1) }},
+		{"--consumer-rate", func(o *load.Options) { o.TakeRate = math.NaN() }},
 		{"--consumer-rate", func(o *load.Options) { o.TakeRate = -1 }},
 		{"--consumer-rate", func(o *load.Options) { o.TakeRate, o.AutoAck = 10, true }},
 		{"--count", func(o *load.Options) { o.Count = -1 }},
@@ -216,6 +222,7 @@ func TestSenselessOptionsAreRefused(t *testing.T) {
 		{"--duration", func(o *load.Options) { o.Producers = 0 }},
 		{"--warmup", func(o *load.Options) { o.Duration, o.WarmUp = time.Second, time.Second }},
 		{"--confirm", func(o *load.Options) { o.Window = -1 }},
+		{"--confirm", func(o *load.Options) { o.Window = 1_000_001 }},
 		{"--prefetch", func(o *load.Options) { o.Prefetch = 70000 }},
 		{"--ack-every", func(o *load.Options) { o.AckEvery = 51 }},
 		{"--interval", func(o *load.Options) { o.Interval = 0 }},

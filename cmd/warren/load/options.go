@@ -2,6 +2,7 @@ package load
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -35,6 +36,11 @@ type Options struct {
 	Interval time.Duration // between two reports of progress
 }
 
+const (
+	mostBytes       = 512 << 20 // the most that RabbitMQ can be told to take
+	mostUnconfirmed = 1_000_000 // room is made for as many
+)
+
 // check refuses what makes no sense together. Errors name the command's flags.
 func (o *Options) check() error {
 	switch {
@@ -44,11 +50,13 @@ func (o *Options) check() error {
 		return fmt.Errorf("--producers and --consumers: at least one of either is needed")
 	case o.Queues < 1:
 		return fmt.Errorf("--queues: at least one is needed")
-	case o.Size < 0:
-		return fmt.Errorf("--size: a body cannot have %d bytes", o.Size)
-	case o.Rate < 0:
+	case o.QueueName == "":
+		return fmt.Errorf("--queue: a name is needed")
+	case o.Size < 0 || o.Size > mostBytes:
+		return fmt.Errorf("--size: a body cannot have %d bytes; the largest has %d", o.Size, mostBytes)
+	case !(o.Rate >= 0) || math.IsInf(o.Rate, 1):
 		return fmt.Errorf("--rate: there is no rate of %g", o.Rate)
-	case o.TakeRate < 0:
+	case !(o.TakeRate >= 0) || math.IsInf(o.TakeRate, 1):
 		return fmt.Errorf("--consumer-rate: there is no rate of %g", o.TakeRate)
 	case o.TakeRate > 0 && o.AutoAck:
 		return fmt.Errorf("--consumer-rate: a broker does not notice how fast a consumer with --auto-ack is")
@@ -58,8 +66,8 @@ func (o *Options) check() error {
 		return fmt.Errorf("--count or --duration: one of them must end the run")
 	case o.WarmUp < 0 || o.Duration > 0 && o.WarmUp >= o.Duration:
 		return fmt.Errorf("--warmup: it must be shorter than --duration")
-	case o.Window < 0:
-		return fmt.Errorf("--confirm: there is no window of %d", o.Window)
+	case o.Window < 0 || o.Window > mostUnconfirmed:
+		return fmt.Errorf("--confirm: %d is not a number from 0 to %d", o.Window, mostUnconfirmed)
 	case o.Prefetch < 0 || o.Prefetch > 65535:
 		return fmt.Errorf("--prefetch: %d is not a number from 0 to 65535", o.Prefetch)
 	case o.AckEvery < 1 || o.Prefetch > 0 && o.AckEvery > o.Prefetch:

@@ -53,9 +53,9 @@ func (r *Result) Plot(to io.Writer, title string) error {
 func newPlot(title, y string) *plot.Plot {
 	p := plot.New()
 	p.Title.Text, p.Title.Padding = title, 4*vg.Millimeter
-	p.Title.TextStyle.Font.Size = 11
+	p.Title.TextStyle.Font.Size = 9 // so that a long one has room in any font
 	p.Y.Label.Text = y
-	p.Legend.Top = true
+	p.Legend.Top, p.Legend.Left = true, true // on the left its texts have room for any font
 	p.Add(plotter.NewGrid())
 	return p
 }

@@ -12,16 +12,16 @@ import (
 
 // producer publishes on a connection of its own.
 type producer struct {
-	run     *run
-	number  int
-	meter   *meter
-	conn    *amqp.Connection
-	channel *amqp.Channel
+	connection
+	run    *run
+	number int
+	meter  *meter
 
 	confirms chan amqp.Confirmation
 	window   chan sent // publishes without a confirm, in order
 	drained  chan struct{}
 	sent     atomic.Int64
+	refused  atomic.Int64
 }
 
 // sent is a publish that waits for its confirm.
@@ -31,21 +31,21 @@ type sent struct {
 }
 
 func (r *run) newProducer(number int) (*producer, error) {
-	conn, ch, err := r.connect(number, "producer")
+	c, err := r.connect(number, "producer")
 	if err != nil {
 		return nil, err
 	}
-	p := &producer{run: r, number: number, meter: newMeter(), conn: conn, channel: ch}
-	r.watch(conn, ch)
+	p := &producer{connection: c, run: r, number: number, meter: newMeter()}
+	r.watch(c)
 	if r.options.Window > 0 {
-		if err := ch.Confirm(false); err != nil {
-			return nil, errors.Join(fmt.Errorf("confirm.select: %w", err), conn.Close())
+		if err := c.channel.Confirm(false); err != nil {
+			return nil, errors.Join(fmt.Errorf("confirm.select: %w", err), c.conn.Close())
 		}
-		p.confirms = ch.NotifyPublish(make(chan amqp.Confirmation, r.options.Window))
+		p.confirms = c.channel.NotifyPublish(make(chan amqp.Confirmation, r.options.Window))
 		p.window = make(chan sent, r.options.Window)
 		p.drained = make(chan struct{})
 	}
-	returns := ch.NotifyReturn(make(chan amqp.Return, 64))
+	returns := c.channel.NotifyReturn(make(chan amqp.Return, 64))
 	r.helpers.Go(func() {
 		for range returns {
 			p.meter.note(Counts{Returned: 1})
@@ -58,8 +58,9 @@ func (r *run) newProducer(number int) (*producer, error) {
 // messages are then stamped with the time at which they were due. Less is the precision of a timer.
 const lateBy = 5 * time.Millisecond
 
-// produce publishes until the run ends, or all is published. What the broker still has to confirm is waited for.
-func (p *producer) produce(ctx context.Context) error {
+// produce publishes until ctx ends, or all is published. What the broker still has to confirm is waited for, until hurry
+// ends.
+func (p *producer) produce(ctx, hurry context.Context) error {
 	if p.window != nil {
 		p.run.helpers.Go(p.awaitConfirms)
 	}
@@ -68,6 +69,7 @@ func (p *producer) produce(ctx context.Context) error {
 		close(p.window)
 		select {
 		case <-p.drained:
+		case <-hurry.Done():
 		case <-time.After(settleTime):
 			err = errors.Join(err, fmt.Errorf("producer %d: the broker leaves %d publishes unconfirmed for %s", p.number+1, len(p.window)+1, settleTime))
 		}
@@ -134,6 +136,7 @@ func (p *producer) awaitConfirms() {
 			counts := Counts{Confirmed: 1}
 			if !c.Ack {
 				counts = Counts{Refused: 1}
+				p.refused.Add(1)
 			}
 			p.meter.timed(counts, p.run.clock()-s.at, 1)
 			break

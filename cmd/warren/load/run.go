@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -17,6 +18,9 @@ const (
 	settleTime = 10 * time.Second
 	// idleTime is how long it waits for messages whose number is not known.
 	idleTime = time.Second
+	// hurryTime is how long each of them, and the broker's good-byes, are waited for when the run is interrupted or has
+	// failed.
+	hurryTime = time.Second
 )
 
 // run is one measurement.
@@ -25,6 +29,10 @@ type run struct {
 	id      uint64 // in the stamps of its messages
 	start   time.Time
 	keys    []string // routing keys, one for each queue
+	made    struct { // by setUp, and so removed in the end
+		queues   []string
+		exchange bool
+	}
 
 	producers []*producer
 	consumers []*consumer
@@ -50,11 +58,16 @@ func Run(ctx context.Context, o Options, progress func(Interval)) (*Result, erro
 	}
 	r := &run{options: &o, id: rand.Uint64(), start: time.Now(), failed: make(chan error, 1)}
 	r.ended, r.end = context.WithCancel(context.Background())
+	defer r.end()
 	if err := r.setUp(); err != nil {
-		return nil, err
+		return nil, errors.Join(err, r.tearDown())
 	}
 	result, err := r.measure(ctx, progress)
-	r.closeAll()
+	patience := settleTime
+	if err != nil || ctx.Err() != nil {
+		patience = hurryTime
+	}
+	r.closeAll(time.Now().Add(patience))
 	if e := r.tearDown(); err == nil {
 		err = e
 	}
@@ -99,7 +112,7 @@ func (r *run) work(ctx context.Context, progress func(Interval)) (*Result, error
 	through := make(chan struct{})
 	r.helpers.Go(func() {
 		defer close(through)
-		r.runProducers(work)
+		r.runProducers(work, ctx)
 		r.published.Store(int64(r.clock()))
 		r.draining.Store(true)
 		r.drain(ctx)
@@ -121,15 +134,18 @@ func (r *run) work(ctx context.Context, progress func(Interval)) (*Result, error
 	return result, err
 }
 
-// runProducers returns when all producers have ended. Without any it is the time that ends the run.
-func (r *run) runProducers(work context.Context) {
+// runProducers returns when all producers have ended, at the latest some time after work, or a moment after the run.
+// Without any it is the time that ends the run.
+func (r *run) runProducers(work, run context.Context) {
 	if len(r.producers) == 0 {
 		<-work.Done()
 		return
 	}
+	hurry, done := soonAfter(run)
+	defer done()
 	var producers sync.WaitGroup
 	for _, p := range r.producers {
-		producers.Go(func() { r.fail(p.produce(work)) })
+		producers.Go(func() { r.fail(p.produce(work, hurry)) })
 	}
 	ended := make(chan struct{})
 	r.helpers.Go(func() {
@@ -143,8 +159,19 @@ func (r *run) runProducers(work context.Context) {
 	}
 	select {
 	case <-ended:
+	case <-hurry.Done():
 	case <-time.After(2 * settleTime): // each has waited settleTime for its confirms by now
 		r.fail(fmt.Errorf("the broker has taken nothing more from a producer for %s", 2*settleTime))
+	}
+}
+
+// soonAfter ends hurryTime after ctx.
+func soonAfter(ctx context.Context) (context.Context, context.CancelFunc) {
+	soon, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(hurryTime, cancel) })
+	return soon, func() {
+		stop()
+		cancel()
 	}
 }
 
@@ -156,15 +183,16 @@ func (r *run) drain(ctx context.Context) {
 	}
 	var due int64
 	for _, p := range r.producers {
-		due += p.sent.Load()
+		due += p.sent.Load() - p.refused.Load()
 	}
-	countable, limit := r.options.oneQueueEach(), idleTime
-	if countable {
+	ours := len(r.made.queues) == r.options.Queues
+	countable, limit := ours && r.options.oneQueueEach(), idleTime
+	if countable && !r.options.mayDrop() {
 		limit = settleTime
 	}
 	began := r.clock()
 	for !(countable && r.received.Load() >= due) {
-		if !countable && r.clock()-began > settleTime {
+		if !ours && r.clock()-began > settleTime {
 			return // somebody else's messages come without end
 		}
 		idle := r.clock() - max(time.Duration(r.receivedAt.Load()), time.Duration(r.published.Load()))
@@ -177,7 +205,17 @@ func (r *run) drain(ctx context.Context) {
 // oneQueueEach says whether each message goes to one queue, and each queue has a consumer, so that what was published is
 // what will be received.
 func (o *Options) oneQueueEach() bool {
-	return !o.Existing && (o.ExchangeType == "direct" || o.Queues == 1) && o.Consumers >= o.Queues
+	return (o.ExchangeType == "direct" || o.Queues == 1) && o.Consumers >= o.Queues
+}
+
+// mayDrop says whether the queues have arguments of which one may let messages disappear, such as x-max-length.
+func (o *Options) mayDrop() bool {
+	for name := range o.Arguments {
+		if name != "x-queue-type" {
+			return true
+		}
+	}
+	return false
 }
 
 // take collects what was noted since it was last called.
@@ -212,11 +250,11 @@ func (r *run) lost(err error) error {
 }
 
 // watch follows a connection: whether the broker holds it back, and why it ends.
-func (r *run) watch(conn *amqp.Connection, ch *amqp.Channel) {
-	blocks := conn.NotifyBlocked(make(chan amqp.Blocking, 4))
+func (r *run) watch(c connection) {
+	blocks := c.conn.NotifyBlocked(make(chan amqp.Blocking, 4))
 	closed := make(chan *amqp.Error, 2)
-	conn.NotifyClose(closed)
-	channelClosed := ch.NotifyClose(make(chan *amqp.Error, 1))
+	c.conn.NotifyClose(closed)
+	channelClosed := c.channel.NotifyClose(make(chan *amqp.Error, 1))
 	r.helpers.Go(func() {
 		was := false
 		for b := range blocks {
@@ -243,16 +281,16 @@ func (r *run) watch(conn *amqp.Connection, ch *amqp.Channel) {
 	})
 }
 
-// closeAll closes every connection and joins all goroutines.
-func (r *run) closeAll() {
+// closeAll closes every connection and joins all goroutines. A broker that holds a producer back does not take its close
+// either; so there is a deadline.
+func (r *run) closeAll(deadline time.Time) {
 	r.closing.Store(true)
 	r.end()
-	deadline := time.Now().Add(settleTime) // a broker that holds a producer back does not take its close either
-	for _, p := range r.producers {
-		_ = p.conn.CloseDeadline(deadline) // what there was to measure is measured, so no error matters any more
+	for _, c := range r.consumers { // first, since none of them is held back
+		c.closeBy(deadline)
 	}
-	for _, c := range r.consumers {
-		_ = c.conn.CloseDeadline(deadline)
+	for _, p := range r.producers {
+		p.closeBy(deadline)
 	}
 	r.helpers.Wait()
 }
