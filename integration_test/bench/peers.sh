@@ -1,22 +1,28 @@
 #!/usr/bin/env bash
-# Starts and stops other brokers for comparison, from their Debian packages,
-# on ports of their own and with their data in a temporary folder.
+# Starts and stops the brokers of a comparison, on ports of their own and with
+# their data in a temporary folder: other brokers from their Debian packages,
+# Warren and the null broker from what "make build" has built.
 #
 #   peers.sh up NAME        install if missing, start, print the process id
 #   peers.sh down NAME      stop this broker, and only this one
 #   peers.sh restart NAME   stop and start in order, keep the data
+#   peers.sh kill NAME      kill -9, keep the data
 #   peers.sh crash NAME     kill -9 and start again, keep the data
 #   peers.sh wipe NAME      down, then remove its data
 #   peers.sh pid NAME       print the process id to measure
 #
-# NAME is rabbitmq or garagemq. Exit code 3 means that the broker cannot be
-# installed on this machine; the reason is the last line on standard error.
+# NAME is rabbitmq, garagemq, warren, null, or append-and-sync for the null
+# broker with a journal. Exit code 3 means that the broker cannot be installed
+# on this machine; the reason is the last line on standard error.
 # Settings, with their defaults:
 #
 #   PEERS_DIR       ${TMPDIR:-/tmp}/amqpbench-peers
+#   BIN             the repository's bin, with warren and amqpbench
 #   RABBITMQ_PORT   5673     RABBITMQ_MGMT_PORT  15673
 #   RABBITMQ_DIST   25673    RABBITMQ_EPMD_PORT  43673
 #   GARAGEMQ_PORT   5674     GARAGEMQ_ADMIN_PORT 15674
+#   WARREN_PORT_FOR_BENCH  5677
+#   NULL_PORT_FOR_BENCH    5690     APPEND_PORT_FOR_BENCH  5691
 set -euo pipefail
 
 dir=${PEERS_DIR:-${TMPDIR:-/tmp}/amqpbench-peers}
@@ -26,6 +32,7 @@ rabbit_dist=${RABBITMQ_DIST:-25673}
 rabbit_epmd=${RABBITMQ_EPMD_PORT:-43673}
 garage_port=${GARAGEMQ_PORT:-5674}
 garage_admin=${GARAGEMQ_ADMIN_PORT:-15674}
+bin=${BIN:-$(dirname "$0")/../../bin}
 
 die() { echo "peers.sh: $*" >&2; exit 1; }
 unavailable() { echo "peers.sh: $*" >&2; exit 3; }
@@ -68,14 +75,37 @@ wait_port() {
   die "nothing listens on port $1 after $2 s"
 }
 
-# wait_gone NAME PATTERN: until the recorded process has ended.
+# wait_gone NAME PATTERN: until the recorded process has ended, or a minute.
 wait_gone() {
   local i
   for ((i = 0; i < 1200; i++)); do
     alive "$1" "$2" || return 0
     sleep 0.05
   done
-  die "$1 does not stop"
+  echo "peers.sh: $1 does not stop" >&2
+  return 1
+}
+
+# start NAME PORT COMMAND...: in the background, until it listens.
+start() {
+  local name=$1 port=$2
+  shift 2
+  nohup setsid "$@" >"$dir/$name/console.log" 2>&1 </dev/null &
+  echo $! >"$dir/$name/pid"
+  wait_port "$port" 60
+}
+
+# stop NAME PATTERN: ask the recorded process to end, and then make it.
+stop() {
+  alive "$1" "$2" || return 0
+  kill "$(cat "$dir/$1/pid")"
+  wait_gone "$1" "$2" || hard "$1" "$2"
+}
+
+# hard NAME PATTERN: kill -9.
+hard() {
+  kill -9 "$(cat "$dir/$1/pid")"
+  wait_gone "$1" "$2"
 }
 
 # --- RabbitMQ: its defaults, plus the management plugin -----------------------
@@ -102,7 +132,7 @@ EOF
     rabbit_env
     cd "$HOME"
     nohup setsid rabbitmq-server >"$HOME/console.log" 2>&1 </dev/null &
-    wait_port "$rabbit_port" 60
+    wait_port "$rabbit_port" 300 # after a kill -9 with a backlog it takes its time
     rabbitmqctl -q eval 'io:format("~s~n", [os:getpid()]).' 2>/dev/null | head -1 >"$HOME/pid"
   )
 }
@@ -122,16 +152,47 @@ up_garagemq() {
     -e "s#defaultPath: /var/lib.*#defaultPath: $dir/garagemq/db#" \
     /etc/garagemq/config.yaml >"$dir/garagemq/config.yaml"
   cd "$dir/garagemq"
-  nohup setsid garagemq --config config.yaml --log-level error >"$dir/garagemq/console.log" 2>&1 </dev/null &
-  echo $! >"$dir/garagemq/pid"
-  wait_port "$garage_port" 60
+  start garagemq "$garage_port" garagemq --config config.yaml --log-level error
 }
 
-down_garagemq() {
-  alive garagemq garagemq || return 0
-  kill "$(cat "$dir/garagemq/pid")"
-  wait_gone garagemq garagemq
+down_garagemq() { stop garagemq garagemq; }
+
+# --- Warren, and the null broker without and with a journal ------------------
+
+# built PROGRAM: its path.
+built() {
+  [ -x "$bin/$1" ] || die "there is no $bin/$1: make build"
+  echo "$bin/$1"
 }
+
+up_warren() {
+  local program
+  program=$(built warren)
+  mkdir -p "$dir/warren"
+  start warren "${WARREN_PORT_FOR_BENCH:-5677}" "$program" server --data-dir "$dir/warren/data" \
+    --listen "127.0.0.1:${WARREN_PORT_FOR_BENCH:-5677}" --management none --log-level warn
+}
+
+down_warren() { stop warren warren; }
+
+up_null() {
+  local program
+  program=$(built amqpbench)
+  mkdir -p "$dir/null"
+  start null "${NULL_PORT_FOR_BENCH:-5690}" "$program" null -listen "127.0.0.1:${NULL_PORT_FOR_BENCH:-5690}"
+}
+
+down_null() { stop null amqpbench; }
+
+up_append-and-sync() {
+  local program
+  program=$(built amqpbench)
+  mkdir -p "$dir/append-and-sync"
+  start append-and-sync "${APPEND_PORT_FOR_BENCH:-5691}" "$program" null -listen "127.0.0.1:${APPEND_PORT_FOR_BENCH:-5691}" \
+    -append "$dir/append-and-sync/journal"
+}
+
+down_append-and-sync() { stop append-and-sync amqpbench; }
 
 # ------------------------------------------------------------------------------
 
@@ -139,6 +200,8 @@ command=${1:-} name=${2:-}
 case $name in
   rabbitmq) pattern=beam ;;
   garagemq) pattern=garagemq ;;
+  warren) pattern=warren ;;
+  null | append-and-sync) pattern=amqpbench ;;
   *) sed -n '2,/^set -e/{/^set -e/d;s/^# \{0,1\}//p}' "$0"; exit 2 ;;
 esac
 case $command in
@@ -152,10 +215,10 @@ case $command in
     "up_$name"
     cat "$dir/$name/pid"
     ;;
-  crash)
+  kill | crash)
     alive "$name" "$pattern" || die "$name does not run"
-    kill -9 "$(cat "$dir/$name/pid")"
-    wait_gone "$name" "$pattern"
+    hard "$name" "$pattern"
+    [ "$command" = crash ] || exit 0
     "up_$name"
     cat "$dir/$name/pid"
     ;;
