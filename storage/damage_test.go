@@ -3,6 +3,7 @@ package storage
 import (
 	"errors"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -236,4 +237,114 @@ func TestWrittenIsToldBetweenWriteAndSync(t *testing.T) {
 	if !slices.Equal(told, []Commit{1, 2}) || s.Written() != 2 || s.Durable() != 1 || s.Err() == nil {
 		t.Errorf("told %v, written %d, durable %d, error %v", told, s.Written(), s.Durable(), s.Err())
 	}
+}
+
+// TestSalvageGoesOnWithoutAWholeSegment: one whose header is damaged or that is missing, wherever it stands.
+func TestSalvageGoesOnWithoutAWholeSegment(t *testing.T) {
+	fs, dir, last := journalOf(t, rand.New(rand.NewPCG(8, 8)), 60)
+	var names []string
+	for name := range fs.files {
+		if _, ok := parseSegmentName(filepath.Base(name)); ok {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	damages := map[string]func(fs *faultFS, name string){
+		"header damaged": func(fs *faultFS, name string) { fs.files[name].current[20] ^= 1 },
+		"header cut":     func(fs *faultFS, name string) { fs.files[name].current = fs.files[name].current[:100] },
+		"missing":        func(fs *faultFS, name string) { delete(fs.files, name) },
+	}
+	o := Options{SegmentBytes: 16 << 10}
+	for what, damage := range damages {
+		for i, name := range names {
+			database := t.TempDir()
+			(&history{t: t}).copyFolder(filepath.Join(dir, "badger"), filepath.Join(database, "badger"))
+			damaged := fs.crash(false)
+			damage(damaged, name)
+			refused, err := open(database, o, runFS{damaged.crash(false), ""})
+			if err == nil {
+				err = refused.Close()
+			}
+			missingLast := what == "missing" && i == len(names)-1
+			if corrupt, ok := errors.AsType[*CorruptError](err); !missingLast && (!ok || filepath.Base(corrupt.File) != filepath.Base(name)) {
+				t.Errorf("segment %d %s: %v", i, what, err)
+			}
+			o := o
+			o.Salvage = true
+			s := openManual(t, database, damaged, o)
+			reports, _ := s.Lost()
+			if len(reports) == 0 && !missingLast {
+				t.Errorf("segment %d %s: no report", i, what)
+			}
+			live := 0
+			for _, l := range s.Logs() {
+				live += l.Count()
+			}
+			if i > 0 && live == 0 {
+				t.Errorf("segment %d %s: nothing was saved", i, what)
+			}
+			if err := s.leaveDamage(); err != nil {
+				t.Fatal(err)
+			}
+			durable := s.Durable()
+			if i < len(names)-1 && durable < last {
+				t.Errorf("segment %d %s: commit %d, %d was the last", i, what, durable, last)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			again := openManual(t, database, damaged, Options{SegmentBytes: 16 << 10})
+			kept := 0
+			for _, l := range again.Logs() {
+				kept += l.Count()
+			}
+			if kept != live || again.Durable() < durable {
+				t.Errorf("segment %d %s: %d live and commit %d at the next start, %d and %d were saved", i, what, kept, again.Durable(), live, durable)
+			}
+			if err := again.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// TestSalvageGoesOnWithoutTheJournal: what the database has is served, and numbers go on behind its checkpoint.
+func TestSalvageGoesOnWithoutTheJournal(t *testing.T) {
+	dir := t.TempDir()
+	add := func(o Options, records uint64) {
+		t.Helper()
+		s, err := Open(dir, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		commit := s.Enter()
+		if len(s.Logs()) == 0 {
+			s.CreateLog(nil, true)
+		}
+		l := s.Logs()[0]
+		if l.Next() != records {
+			t.Errorf("%d records, want %d", l.Next(), records)
+		}
+		l.Append(10, true)
+		s.Leave()
+		if err := errors.Join(s.await(commit), s.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add(Options{}, 0)
+	add(Options{}, 1)
+	segments, err := filepath.Glob(filepath.Join(dir, "journal", "*.seg"))
+	if err != nil || len(segments) == 0 {
+		t.Fatal(segments, err)
+	}
+	for _, name := range segments {
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Open(dir, Options{}); err == nil {
+		t.Fatal("opened without a journal")
+	}
+	add(Options{Salvage: true}, 2)
+	add(Options{}, 3)
 }

@@ -53,7 +53,9 @@ type replaySegment struct {
 	segment
 	header segmentHeader
 	file   file
-	end    int64 // where its groups end; known for all but the last before they are read
+	end    int64 // where its groups end; known before they are read, but for the last one
+	open   bool  // or, when salvaging, for those before a segment that is lost
+	lost   bool  // when salvaging: nothing can be read of it
 }
 
 // run replays the segments from number first on (1: perhaps a new store). known is the last commit that the checkpoint
@@ -65,6 +67,9 @@ func (r *replay) run(first uint64, known Commit) error {
 		return err
 	}
 	if len(r.segments) == 0 {
+		if first > 1 { // all are lost: numbers go on
+			r.last, r.journal.active.number, r.journal.last = known, first, known
+		}
 		return nil
 	}
 	r.last = r.segments[0].header.before
@@ -122,23 +127,32 @@ func (r *replay) openSegments(first uint64) error {
 		return nil // nothing was ever written
 	}
 	if len(numbers) == 0 || numbers[0] != first {
-		return &CorruptError{File: j.path(segmentName(first)), Reason: "the first live journal segment is missing"}
+		if err := r.losing(first, "the first live journal segment is missing"); err != nil {
+			return err
+		}
 	}
 	for i, number := range numbers {
 		if err := r.openSegment(number); err != nil {
 			return err
 		}
 		s := &r.segments[i]
+		var err error
 		switch {
+		case s.lost:
 		case s.header.store != j.store || s.header.number != number:
-			err = &CorruptError{File: j.path(segmentName(number)), Reason: "the segment belongs to another place or store"}
-		case i > 0 && number != numbers[i-1]+1:
-			err = &CorruptError{File: j.path(segmentName(numbers[i-1] + 1)), Reason: "a journal segment is missing"}
+			s.lost = true
+			err = r.losing(number, "the segment belongs to another place or store")
 		case s.header.live > first:
-			err = &CorruptError{File: j.path(segmentName(number)), Reason: fmt.Sprintf(
-				"the database is older than the journal: its checkpoint is segment %d, the journal knows of %d", first, s.header.live)}
-		case i > 0:
-			r.segments[i-1].end = int64(s.header.prevEnd)
+			err = r.losing(number, fmt.Sprintf(
+				"the database is older than the journal: its checkpoint is segment %d, the journal knows of %d", first, s.header.live))
+		}
+		if err == nil && i > 0 {
+			before := &r.segments[i-1]
+			before.end, before.open = int64(s.header.prevEnd), s.lost
+			if number != numbers[i-1]+1 {
+				before.open = true
+				err = r.losing(numbers[i-1]+1, "a journal segment is missing")
+			}
 		}
 		if err != nil {
 			return err
@@ -147,6 +161,8 @@ func (r *replay) openSegments(first uint64) error {
 	return nil
 }
 
+// openSegment reads the header. When salvaging, a segment whose header is damaged is lost: without its seed no group in it
+// can be told from another.
 func (r *replay) openSegment(number uint64) error {
 	j := r.journal
 	name := j.path(segmentName(number))
@@ -169,7 +185,8 @@ func (r *replay) openSegment(number uint64) error {
 	if _, ok := errors.AsType[*FormatError](err); ok {
 		return err
 	}
-	return &CorruptError{File: name, Reason: err.Error()}
+	r.segments[len(r.segments)-1].lost = true
+	return r.losing(number, err.Error())
 }
 
 // listSegments returns the numbers of the segments in order, and removes spares: their size is not worth trusting.
@@ -192,9 +209,17 @@ func (j *journal) listSegments() ([]uint64, error) {
 	return numbers, nil
 }
 
-// corrupt refuses damage, or notes it when salvaging.
+// corrupt refuses damage within a segment, or notes it when salvaging.
 func (r *replay) corrupt(i int, offset int64, reason string) error {
-	err := &CorruptError{File: r.journal.path(segmentName(r.segments[i].number)), Offset: offset, Reason: reason}
+	return r.damaged(&CorruptError{File: r.journal.path(segmentName(r.segments[i].number)), Offset: offset, Reason: reason})
+}
+
+// losing does so for all of a segment.
+func (r *replay) losing(number uint64, reason string) error {
+	return r.damaged(&CorruptError{File: r.journal.path(segmentName(number)), Reason: reason})
+}
+
+func (r *replay) damaged(err *CorruptError) error {
 	if !r.salvage {
 		return err
 	}
@@ -206,9 +231,12 @@ func (r *replay) corrupt(i int, offset int64, reason string) error {
 // segment applies the groups of one segment.
 func (r *replay) segment(i int) error {
 	s := &r.segments[i]
+	if s.lost {
+		return nil
+	}
 	lastOne := i == len(r.segments)-1
 	limit := s.end
-	if lastOne {
+	if lastOne || s.open {
 		limit = s.size
 	} else if limit < segmentHeaderBytes || limit > s.size {
 		return r.corrupt(i, limit, "the next segment names an end that lies outside")
@@ -237,7 +265,7 @@ func (r *replay) segment(i int) error {
 		if err != nil {
 			return err
 		}
-		if next == 0 && lastOne && r.last >= r.known {
+		if next == 0 && (lastOne && r.last >= r.known || s.open) {
 			break // the end, or a torn tail that was never promised
 		}
 		if err := r.corrupt(i, at, fmt.Sprintf("commit %d is damaged, and was promised", r.last+1)); err != nil {
