@@ -64,6 +64,7 @@ type history struct {
 
 	transient map[LogID]map[uint64][]byte
 	deleted   map[string][]byte // values of 'c' keys, to bring back
+	backingUp bool              // every state from the beginning on is kept
 }
 
 func historyOptions(rng *rand.Rand, log func(string, ...any)) Options {
@@ -227,11 +228,50 @@ func (h *history) live(steps int) {
 		h.fs.countdown = 20 + h.rng.IntN(400)
 	}
 	h.cut = false
-	for range steps {
-		h.step()
+	backup := h.rng.IntN(4 * steps) // in one run of four
+	for i := range steps {
+		if h.step(); i == backup && !h.cut {
+			h.backup()
+		}
 		if h.cut || h.t.Failed() {
 			return
 		}
+	}
+}
+
+// backup makes a backup while the queues, the committer and the pager go on, restores it and compares it with the state of
+// the commit that it ends with: one that was durable meanwhile.
+func (h *history) backup() {
+	h.backingUp = true
+	defer func() { h.backingUp = false }()
+	began := h.s.Durable()
+	var file bytes.Buffer
+	err := h.s.Backup(&file, func(int64) {
+		if !h.cut && !h.t.Failed() && h.rng.IntN(3) == 0 {
+			h.step()
+		}
+	})
+	if h.failed(err); err != nil || h.cut || h.t.Failed() {
+		return
+	}
+	dir := filepath.Join(h.t.TempDir(), "restored")
+	o := historyOptions(h.rng, func(string, ...any) {})
+	if err := Restore(&file, dir, o); err != nil {
+		h.t.Error(err)
+		return
+	}
+	s, err := open(dir, o, osFileSystem{})
+	if err != nil {
+		h.t.Errorf("open what was restored: %v", err)
+		return
+	}
+	if s.Durable() > h.s.Durable() {
+		h.t.Errorf("restored to commit %d, %d was durable", s.Durable(), h.s.Durable())
+	}
+	restored := &history{t: h.t, rng: h.rng, s: s, at: h.at, oldest: began}
+	restored.check()
+	if err := s.Close(); err != nil {
+		h.t.Error(err)
 	}
 }
 
@@ -470,7 +510,7 @@ func (h *history) commit() {
 	h.failed(func() error { h.s.commitPending(); return h.s.Err() }())
 	h.oldest = max(h.oldest, h.s.Durable())
 	for c := range h.at {
-		if c < h.oldest {
+		if c < h.oldest && !h.backingUp {
 			delete(h.at, c)
 		}
 	}
