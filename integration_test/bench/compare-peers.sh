@@ -8,7 +8,9 @@
 #                                  -set quick, -rounds 5, -cases 'auto-*'
 #
 # Without flags: -rounds 3 -retries 1 -add '-duration 3s', which takes about
-# three quarters of an hour on a quiet machine. Settings, with their defaults:
+# three quarters of an hour on a quiet machine. Without -set and -cases there
+# is the set "fresh" first, once, each case on brokers that have just been
+# started. Settings, with their defaults:
 #
 #   BIN           bin                   folder with warren and amqpbench
 #   OUT           $BIN/bench.jsonl      results, appended
@@ -43,10 +45,10 @@ trap cleanup EXIT
 targets=()
 notes=()
 
-# up BROKER: starts it with no data; pid is its process. Fails if it cannot be run here.
+# up BROKER: starts it with no data. Fails if it cannot be run here.
 up() {
   "$here/peers.sh" wipe "$1"
-  if pid=$("$here/peers.sh" up "$1" 2>"$tmp/log"); then
+  if "$here/peers.sh" up "$1" >/dev/null 2>"$tmp/log"; then
     started+=("$1")
     return
   fi
@@ -59,7 +61,7 @@ up() {
 target() {
   local name=$1 broker=$2 rule
   shift 2
-  local spec="$name=127.0.0.1:${port[$broker]},pid=$pid"
+  local spec="$name=127.0.0.1:${port[$broker]},pidfile=$PEERS_DIR/$broker/pid"
   for rule in "$@"; do spec+=",$rule"; done
   targets+=(-target "$spec")
 }
@@ -75,7 +77,7 @@ without() {
 }
 
 persistent=(only='persistent*' only=latency-persistent)
-many=(declare-100k topic-100k fanout-1000 idle-5000 idle-10000)
+many=(declare-100k topic-100k fanout-1000 idle-10000)
 
 up warren
 target warren warren
@@ -138,8 +140,27 @@ describe "$@" | tee "$tables"
 baseline=warren
 [[ ${started[*]} == *rabbitmq* ]] && baseline=rabbitmq
 ulimit -n "$(ulimit -Hn)" # for idle-10000
-"$BIN/amqpbench" compare -baseline "$baseline" -out "$out" -rounds 3 -retries 1 -add '-duration 3s' "${targets[@]}" "$@" |
-  tee -a "$tables"
+compare() {
+  "$BIN/amqpbench" compare -baseline "$baseline" -out "$out" -rounds 3 -retries 1 -add '-duration 3s' "${targets[@]}" "$@" |
+    tee -a "$tables"
+}
+
+# afresh: those that run every case start again without what they hold.
+afresh() {
+  local broker
+  for broker in warren null; do
+    "$here/peers.sh" wipe "$broker"
+    "$here/peers.sh" up "$broker" >/dev/null
+  done
+}
+
+if [[ " $* " != *" -set"* && " $* " != *" -cases"* ]]; then
+  for c in idle-5000 declare-100k; do # the peers run only the first of them
+    compare "$@" -set fresh -cases "$c" -rounds 1 -retries 0
+    afresh
+  done
+fi
+compare "$@"
 
 # backlog BROKER COUNT
 backlog() {

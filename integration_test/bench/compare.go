@@ -26,7 +26,7 @@ func compare(args []string) error {
 			targets = append(targets, t)
 			return err
 		})
-	set := fs.String("set", "core", "scenario set: built in (core, quick) or a file")
+	set := fs.String("set", "core", "scenario set: built in (core, quick, fresh) or a file")
 	pick := fs.String("cases", "", "only these cases of the set, comma separated; * and ? match")
 	rounds := fs.Int("rounds", 3, "runs of each case on each broker")
 	baseline := fs.String("baseline", "", "name of the broker that the others are compared with (default: the first)")

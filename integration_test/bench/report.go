@@ -71,6 +71,8 @@ var columns = []column{
 	{"deletes/s", extra("deletes_per_s"), plain, false},
 	{"connects/s", extra("connects_per_s"), plain, false},
 	{"KiB RSS/connection", extra("rss_kib_per_connection"), plain, true},
+	{"KiB RSS/queue", extra("rss_kib_per_queue"), two, true},
+	{"KiB RSS/bound queue", extra("rss_kib_per_bound_queue"), two, false},
 	{"connect s", extra("connect_s"), two, false},
 	{"waiting", extra("waiting"), plain, false},
 	{"ready s", extra("ready_s"), two, true},
