@@ -99,9 +99,10 @@ func (p *Publisher) dueRoute(x *exchange.Exchange, msg *queue.Message) *route {
 	if r.byContent = !p.router.Cacheable(); r.byContent {
 		r.shares = nil
 	}
-	if len(p.routes) >= maxRoutes {
+	if p.full() {
 		p.forget()
 	}
+	p.keptShares += len(r.shares)
 	p.routes[string(msg.RoutingKey)] = r
 	return r
 }

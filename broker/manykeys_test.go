@@ -90,3 +90,42 @@ func TestTopicPermissionsOfMoreKeysThanAPublisherKeeps(t *testing.T) {
 		}
 	}
 }
+
+// TestRoutesToManyQueuesAreBounded: a fanout exchange takes any key, and each route holds all queues.
+func TestRoutesToManyQueuesAreBounded(t *testing.T) {
+	b := newBench(t)
+	const queues, keys = 1000, 2 * maxKeptShares / 1000
+	b.broker.Enter()
+	for n := range queues {
+		name := fmt.Sprint("q", n)
+		if _, err := b.session.DeclareQueue(QueueDeclaration{Name: name}); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.session.BindQueue(name, "amq.fanout", "", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.broker.Leave()
+	for i := range keys {
+		b.broker.Enter()
+		m := Message{Exchange: []byte("amq.fanout"), RoutingKey: fmt.Append(nil, i), Properties: []byte{0, 0}}
+		if routed, err := b.pub.Publish(&m); err != nil || !routed {
+			t.Fatalf("key %s: %v, %v", m.RoutingKey, routed, err)
+		}
+		b.pub.Settle(0, &b.fx)
+		b.broker.Leave()
+		b.fx.Run()
+	}
+	kept := 0
+	for _, r := range b.pub.routes {
+		kept += len(r.shares)
+	}
+	if kept > maxKeptShares+queues || kept != b.pub.keptShares {
+		t.Errorf("routes hold %d queues, %d are counted", kept, b.pub.keptShares)
+	}
+	for n := range queues {
+		if got := b.queue(fmt.Sprint("q", n)).Stats().Ready; got != keys {
+			t.Fatalf("queue %d has %d messages, want %d", n, got, keys)
+		}
+	}
+}

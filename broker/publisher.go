@@ -34,6 +34,7 @@ type Publisher struct {
 	tracing         bool              // of the vhost, in that topology
 	routes          map[string]*route // by exchange and routing key
 	last            *route            // publishers seldom change both
+	keptShares      int               // of all routes
 	misses          int               // since there was no room for another route
 	anyKey          map[string]*route // see unkept
 	shares          map[*Queue]*share
@@ -113,6 +114,8 @@ type plainProperties struct {
 const (
 	// maxRoutes bounds a publisher's memory of routes. A publisher with more keys than that pays for the look-ups.
 	maxRoutes = 8192
+	// maxKeptShares bounds the queues that these routes lead to, all together: each of 8,192 keys may lead to 10,000.
+	maxKeptShares = 1 << 17
 	// maxMisses is how many look-ups find no room before all routes are forgotten: others may be in use by then. To keep a
 	// route costs several times what finding it does.
 	maxMisses = 64 * maxRoutes
@@ -323,7 +326,7 @@ func (p *Publisher) route(m *queue.Message) (*route, error) {
 		p.last = r
 		return r, nil
 	}
-	if len(p.routes) >= maxRoutes {
+	if p.full() {
 		if p.misses++; p.misses >= maxMisses {
 			p.forget()
 		} else if r, ok := p.anyKey[string(m.Exchange)]; ok {
@@ -332,6 +335,9 @@ func (p *Publisher) route(m *queue.Message) (*route, error) {
 	}
 	return p.newRoute(m)
 }
+
+// full says that there is no room for another route.
+func (p *Publisher) full() bool { return len(p.routes) >= maxRoutes || p.keptShares >= maxKeptShares }
 
 func (p *Publisher) newRoute(m *queue.Message) (*route, error) {
 	s, name := p.session, string(m.Exchange)
@@ -349,7 +355,7 @@ func (p *Publisher) newRoute(m *queue.Message) (*route, error) {
 	if err := s.checkTopic(auth.Write, x, string(m.RoutingKey)); err != nil {
 		return nil, err
 	}
-	if len(p.routes) >= maxRoutes {
+	if p.full() {
 		return p.unkept(x), nil
 	}
 	r := &route{exchange: x, name: []byte(name), key: bytes.Clone(m.RoutingKey)}
@@ -362,6 +368,7 @@ func (p *Publisher) newRoute(m *queue.Message) (*route, error) {
 		}
 	}
 	p.routes[string(p.nameBuf)] = r
+	p.keptShares += len(r.shares)
 	p.last = r
 	return r, nil
 }
@@ -443,5 +450,5 @@ func (p *Publisher) forget() {
 	clear(p.shares)
 	p.last = nil
 	clear(p.anyKey)
-	p.misses = 0
+	p.misses, p.keptShares = 0, 0
 }
