@@ -47,6 +47,7 @@ type Publisher struct {
 	delayed []delayedMessage
 	refused []int32
 	counted []*route
+	copies  int // of its messages, in queues
 
 	props amqp.Properties // of the message in hand
 	reply string          // name of its channel's reply queue, or empty
@@ -239,6 +240,7 @@ func (p *Publisher) place(r *route, msg *queue.Message) {
 // enlist adds a message of the batch to the shares of its queues, and to what is held back.
 func (p *Publisher) enlist(r *route, at int32) {
 	p.msgs[at].Several = len(r.shares) > 1
+	p.copies += len(r.shares)
 	for _, by := range r.delayed {
 		p.delayed = append(p.delayed, delayedMessage{by, r.delay, r.origin, at})
 		r.origin = 0 // one answer is enough
@@ -250,6 +252,12 @@ func (p *Publisher) enlist(r *route, at int32) {
 		s.idx = append(s.idx, at)
 	}
 }
+
+// ManyCopies is how many copies in queues are much for one call of Settle: some milliseconds, in which no commit can begin.
+const ManyCopies = 1 << 14
+
+// Copies is how many copies of the messages in the batch go to queues, as far as that is known before Settle.
+func (p *Publisher) Copies() int { return p.copies }
 
 // Pending is the number of messages in the batch.
 func (p *Publisher) Pending() int { return len(p.msgs) }
@@ -292,7 +300,7 @@ func (p *Publisher) Settle(now int64, fx *Effects) (refused []int32) {
 		slices.Sort(p.refused)
 	}
 	clear(p.msgs)
-	p.msgs = p.msgs[:0]
+	p.msgs, p.copies = p.msgs[:0], 0
 	return slices.Compact(p.refused)
 }
 

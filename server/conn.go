@@ -161,20 +161,26 @@ func (c *conn) read() error {
 				return err
 			}
 		}
-		c.endBatch()
-		if err := c.releaseHeld(); err != nil {
+		if err := c.batchDone(); err != nil {
 			return err
-		}
-		if c.mayOverrun {
-			c.mayOverrun = false
-			if err := c.waitForDisk(); err != nil {
-				return err
-			}
 		}
 		if err := c.fill(); err != nil {
 			return err
 		}
 	}
+}
+
+// batchDone ends a batch, and waits for the disk where an answer or another publish has to.
+func (c *conn) batchDone() error {
+	c.endBatch()
+	if err := c.releaseHeld(); err != nil {
+		return err
+	}
+	if !c.mayOverrun {
+		return nil
+	}
+	c.mayOverrun = false
+	return c.waitForDisk()
 }
 
 // fill waits for more from the client.

@@ -60,6 +60,10 @@ func (ch *channel) contentComplete(body []byte) error {
 		ch.inBatch = true
 		c.pubs = append(c.pubs, ch)
 	}
+	if c.pub.Copies() >= broker.ManyCopies {
+		// One read may bring a thousand messages for ten thousand queues: others get their turn in between, and the disk.
+		return c.batchDone()
+	}
 	return nil
 }
 
