@@ -127,7 +127,7 @@ func (s *Store) writeBodies(list []moving) error {
 			continue
 		}
 		key := chunkKey(prefixChunk, m.log.id, m.first, 0)
-		m.buf = encodeValue(valueBuffers.take(), key, m.data, m.ends, m.base, m.kept)
+		m.buf = encodeValue(valueBuffers.take(m.maxBytes()), key, m.data, m.ends, m.base, m.kept)
 		m.parts, m.bytes = partsOf(len(m.buf)), len(m.buf)
 		s.pager.mapped += len(m.buf)
 		if err := w.setParts(prefixChunk, m.log.id, m.first, 0, m.buf); err != nil {
@@ -136,6 +136,9 @@ func (s *Store) writeBodies(list []moving) error {
 	}
 	return w.flush()
 }
+
+// maxBytes is the most that the chunk's value takes.
+func (m *moving) maxBytes() int { return valueHeaderBytes + 4*len(m.ends) + len(m.data) }
 
 // writeMetas makes the chunks part of their logs. The descriptor, with moved-up-to, is in the same transaction as the
 // meta that it covers.

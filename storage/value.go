@@ -65,20 +65,28 @@ func decodeValue(value, key []byte, kept []uint64, visit func(i int, record []by
 	return nil
 }
 
-// bufferPool keeps buffers of about a chunk.
+// bufferPool keeps buffers for the values of large chunks.
 type bufferPool struct{ pool sync.Pool }
 
 var valueBuffers bufferPool
 
-func (p *bufferPool) take() []byte {
+// pooledBytes is the size of a buffer from the pool. For a value below an eighth of it one is made: a transaction may be of
+// thousands of small values, all of them in memory at once.
+const pooledBytes = maxChunkBytes + maxChunkBytes/4
+
+// take returns an empty buffer with room for size bytes, or with as many as the pool's have.
+func (p *bufferPool) take(size int) []byte {
+	if size < pooledBytes/8 {
+		return make([]byte, 0, size)
+	}
 	if b, _ := p.pool.Get().(*[]byte); b != nil {
 		return (*b)[:0]
 	}
-	return make([]byte, 0, maxChunkBytes+maxChunkBytes/4)
+	return make([]byte, 0, pooledBytes)
 }
 
 func (p *bufferPool) put(b []byte) {
-	if cap(b) > 0 && cap(b) <= 2*maxChunkBytes {
+	if cap(b) >= pooledBytes && cap(b) <= 2*maxChunkBytes {
 		p.pool.Put(&b)
 	}
 }
