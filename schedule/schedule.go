@@ -74,10 +74,11 @@ func (s *Schedule) bucketBelow(level uint8, now, due int64) *bucket {
 	return b
 }
 
-// newBlock chooses the widest block below a level that is far enough away not to be split at once, and crosses no other.
+// newBlock chooses the widest block below a level that is far enough away not to be split at once, and crosses no other. Of
+// what is overdue it is the widest: there may be days of it, and the less blocks at once, the better.
 func (s *Schedule) newBlock(level uint8, now, due int64) Block {
 	for l := level - 1; l > second; l-- {
-		if b := blockAt(l, due); b.nearAt() > now && !s.within(b) {
+		if b := blockAt(l, due); (b.nearAt() > now || b.last() < now) && !s.within(b) {
 			return b
 		}
 	}

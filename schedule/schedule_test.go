@@ -236,6 +236,30 @@ func TestWhatIsOverdueAfterARestartIsGivenAtOnceInOrderInSlices(t *testing.T) {
 	}
 }
 
+// TestWhatIsOverdueTakesFewBlocksAtOnce, however long a time it is spread over.
+func TestWhatIsOverdueTakesFewBlocksAtOnce(t *testing.T) {
+	for _, away := range []int64{hour, 3 * day, 2 * year} {
+		w := newWorld(t, start)
+		const n = 100_000
+		for i := range int64(n) {
+			w.add(start+1+i*7919%n*(away/n), "")
+		}
+		w.now += away + hour
+		w.restart()
+		most := 0
+		for w.asked <= w.now {
+			w.step()
+			most = max(most, len(w.logs))
+		}
+		if len(w.given) != n || !slices.IsSortedFunc(w.given, schedule.ID.Compare) {
+			t.Errorf("after %d ms: %d given", away, len(w.given))
+		}
+		if most > 300 {
+			t.Errorf("after %d ms: %d blocks at once", away, most)
+		}
+	}
+}
+
 // TestARestartInTheMiddleOfASplitKeepsTheOrder: what is left of the wide block, few messages by now, goes to the narrow ones
 // before those give any.
 func TestARestartInTheMiddleOfASplitKeepsTheOrder(t *testing.T) {

@@ -9,6 +9,8 @@ const (
 	// It looks at so many records, or splits so many, at most.
 	scanSlice  = 2048
 	splitSlice = 256
+	// maxReady is how many blocks are made ready when they and more are overdue.
+	maxReady = 8
 	// roomPoll is how soon it looks again for room, in milliseconds.
 	roomPoll = 2
 )
@@ -115,10 +117,18 @@ func (s *Schedule) give(now int64, out *Batch) (next int64, damaged int) {
 // prepare does a slice of work at the first bucket that is near, needs some and has room, and reports whether it did; or
 // else whether some is held up for want of room.
 func (s *Schedule) prepare(now int64, room Room) (did, held bool) {
+	ready := 0
 	for i := 0; i < len(s.buckets); i++ {
 		b := s.buckets[i]
-		if b.nearAt() > now || b.near && b.ready() && !b.tooLarge() {
+		if b.nearAt() > now {
 			continue
+		}
+		if b.near && b.ready() && !b.tooLarge() {
+			ready++
+			continue
+		}
+		if ready >= maxReady && b.From <= now {
+			break // there is enough to give, and Step is called again when that is gone
 		}
 		if room < b.roomAt(now) {
 			held = true
@@ -128,7 +138,9 @@ func (s *Schedule) prepare(now int64, room Room) (did, held bool) {
 			b.near = true
 			b.log.At(b.log.First()) // asks for it, if it is on disk
 		}
-		if !b.splitting && (b.Level > widestReady || b.tooLarge() || s.within(b.Block)) {
+		// A wide block that is over may be given as it is, if it is in order.
+		wide := b.Level > widestReady && b.last() >= now
+		if !b.splitting && (wide || b.tooLarge() || s.within(b.Block)) {
 			b.giveUpIndex()
 		}
 		var wait bool
