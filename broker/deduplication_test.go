@@ -14,7 +14,6 @@ import (
 	"github.com/warren-mq/warren/amqp"
 	"github.com/warren-mq/warren/exchange"
 	"github.com/warren-mq/warren/queue"
-	"github.com/warren-mq/warren/storage"
 )
 
 // named is a persistent message with a message id, or none if that is empty.
@@ -346,24 +345,7 @@ func TestThePluginsExchange(t *testing.T) {
 // newStored opens a broker on a folder.
 func newStored(t *testing.T, dir string, now *atomic.Int64) (b *bench, stop func()) {
 	t.Helper()
-	store, err := storage.Open(dir, storage.Options{SegmentBytes: 1 << 20, ValueLogBytes: 1 << 20})
-	if err != nil {
-		t.Fatal(err)
-	}
-	core, err := New(Config{Store: store, Now: func() time.Time { return time.UnixMilli(now.Load()) }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := core.Open(core.Users.Lookup("guest"), "/", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &bench{T: t, broker: core, session: s, pub: s.NewPublisher()}, func() {
-		core.Close()
-		if err := store.Close(); err != nil {
-			t.Error(err)
-		}
-	}
+	return reopen(t, dir, smallStore, func() time.Time { return time.UnixMilli(now.Load()) })
 }
 
 func (b *bench) durable(name string, args amqp.Table) *Queue {

@@ -301,7 +301,7 @@ func TestDelayedMessagesOutliveTheBroker(t *testing.T) {
 	dir := t.TempDir()
 	now := time.UnixMilli(1_700_000_000_000)
 	open := func() (*bench, func()) {
-		return reopen(t, dir, storage.Options{SegmentBytes: 1 << 20, ValueLogBytes: 1 << 20}, func() time.Time { return now })
+		return reopen(t, dir, smallStore, func() time.Time { return now })
 	}
 	b, stop := open()
 	c := delayedDirect("kept")

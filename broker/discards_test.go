@@ -10,7 +10,6 @@ import (
 	"github.com/warren-mq/warren/amqp"
 	"github.com/warren-mq/warren/exchange"
 	"github.com/warren-mq/warren/queue"
-	"github.com/warren-mq/warren/storage"
 )
 
 // declareAtLeastOnce makes a quorum queue that dead-letters at least once to an exchange.
@@ -230,24 +229,7 @@ func TestStuckDeadLettersOutliveTheBroker(t *testing.T) {
 	now := time.UnixMilli(1_000_000)
 	open := func() (*bench, func()) {
 		t.Helper()
-		store, err := storage.Open(dir, storage.Options{SegmentBytes: 1 << 20, ValueLogBytes: 1 << 20})
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := New(Config{Store: store, Now: func() time.Time { return now }})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s, err := b.Open(b.Users.Lookup("guest"), "/", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return &bench{T: t, broker: b, session: s, pub: s.NewPublisher()}, func() {
-			b.Close()
-			if err := store.Close(); err != nil {
-				t.Error(err)
-			}
-		}
+		return reopen(t, dir, smallStore, func() time.Time { return now })
 	}
 	b, stop := open()
 	src := b.declareAtLeastOnce("src", "amq.fanout")

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/warren-mq/warren/amqp"
-	"github.com/warren-mq/warren/storage"
 )
 
 // TestPrioritiesAndDeadlinesOutliveTheBroker: every priority of a durable queue has a log of its own, and the time that
@@ -16,24 +15,7 @@ func TestPrioritiesAndDeadlinesOutliveTheBroker(t *testing.T) {
 	now := time.UnixMilli(1_000_000)
 	open := func() (*bench, func()) {
 		t.Helper()
-		store, err := storage.Open(dir, storage.Options{SegmentBytes: 1 << 20, ValueLogBytes: 1 << 20})
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := New(Config{Store: store, Now: func() time.Time { return now }})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s, err := b.Open(b.Users.Lookup("guest"), "/", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return &bench{T: t, broker: b, session: s, pub: s.NewPublisher()}, func() {
-			b.Close()
-			if err := store.Close(); err != nil {
-				t.Error(err)
-			}
-		}
+		return reopen(t, dir, smallStore, func() time.Time { return now })
 	}
 	b, stop := open()
 	b.broker.Enter()

@@ -30,7 +30,7 @@ func TestWhatWasDueBeforeTheStartMayHaveBeenDelivered(t *testing.T) {
 	var clock atomic.Int64 // unix milliseconds
 	clock.Store(1_700_000_000_000)
 	open := func() (*bench, func()) {
-		return reopen(t, dir, storage.Options{SegmentBytes: 1 << 20, ValueLogBytes: 1 << 20}, func() time.Time { return time.UnixMilli(clock.Load()) })
+		return reopen(t, dir, smallStore, func() time.Time { return time.UnixMilli(clock.Load()) })
 	}
 	b, stop := open()
 	c := delayedDirect("x")

@@ -7,7 +7,6 @@ import (
 
 	"github.com/warren-mq/warren/amqp"
 	"github.com/warren-mq/warren/queue"
-	"github.com/warren-mq/warren/storage"
 )
 
 // TestWhatWaitsForARetryOutlivesTheBroker: it comes back in its time and not before, at its old position, with its count,
@@ -18,24 +17,7 @@ func TestWhatWaitsForARetryOutlivesTheBroker(t *testing.T) {
 	clock.Store(1_000_000)
 	open := func() (*bench, func()) {
 		t.Helper()
-		store, err := storage.Open(dir, storage.Options{SegmentBytes: 1 << 20, ValueLogBytes: 1 << 20})
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := New(Config{Store: store, Now: func() time.Time { return time.UnixMilli(clock.Load()) }})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s, err := b.Open(b.Users.Lookup("guest"), "/", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return &bench{T: t, broker: b, session: s, pub: s.NewPublisher()}, func() {
-			b.Close()
-			if err := store.Close(); err != nil {
-				t.Error(err)
-			}
-		}
+		return reopen(t, dir, smallStore, func() time.Time { return time.UnixMilli(clock.Load()) })
 	}
 	find := func(b *bench, name string) *Queue {
 		q, ok := b.session.VHost().Queue(name)

@@ -34,6 +34,9 @@ func newBench(t *testing.T) *bench {
 	return &bench{T: t, broker: b, session: s, pub: s.NewPublisher()}
 }
 
+// smallStore suits tests.
+var smallStore = storage.Options{SegmentBytes: 1 << 20, ValueLogBytes: 1 << 20}
+
 // reopen starts a broker on the store in a folder; stop ends both.
 func reopen(t *testing.T, dir string, o storage.Options, now func() time.Time) (b *bench, stop func()) {
 	t.Helper()
