@@ -250,22 +250,33 @@ func TestADiskThatFailsEndsTheBrokerWithItsPromisesKept(t *testing.T) {
 	must(t, err)
 	must(t, f.awaitConfirmed(500))
 	must(t, shutDown(mount))
+	awaitFailure(t, p)
+	confirmed := f.end()
+	must(t, d.detach())
+	must(t, d.attach())
+	expectConfirmed(t, startReady(t, kind, dir), f.queue, confirmed)
+}
+
+// awaitFailure waits for a broker to end because its disk fails, and to say so.
+func awaitFailure(t *testing.T, p *process) {
+	t.Helper()
 	select {
 	case <-p.exited:
 	case <-deadline():
 		t.Fatalf("the broker goes on:\n%s", p.log())
 	}
-	confirmed := f.end()
 	code, log := p.cmd.ProcessState.ExitCode(), p.log()
 	if at := strings.LastIndex(log, "has failed"); code == 0 || at < 0 {
 		t.Errorf("exit code %d; the log:\n%s", code, log)
 	} else {
 		t.Logf("exit code %d: %.300s", code, log[strings.LastIndex(log[:at], "\n")+1:])
 	}
-	must(t, d.detach())
-	must(t, d.attach())
-	p = startReady(t, kind, dir)
-	ids, err := take(p.amqp, f.queue, math.MaxInt)
+}
+
+// expectConfirmed stops a broker once all confirmed messages were found in a queue.
+func expectConfirmed(t *testing.T, p *process, queue string, confirmed map[string]bool) {
+	t.Helper()
+	ids, err := take(p.amqp, queue, math.MaxInt)
 	must(t, err)
 	t.Logf("%d confirmed, %d found", len(confirmed), len(ids))
 	if n := missing(confirmed, ids); n > 0 {

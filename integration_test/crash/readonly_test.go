@@ -1,7 +1,6 @@
 package crash_test
 
 import (
-	"math"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,18 +18,8 @@ func TestADiskThatTurnsReadOnlyEndsTheBrokerWithItsPromisesKept(t *testing.T) {
 	if _, err := command("mount", "-o", "remount,abort,errors=remount-ro", mount); err != nil {
 		t.Skip(err)
 	}
-	select {
-	case <-p.exited:
-	case <-deadline():
-		t.Fatalf("the broker goes on:\n%s", p.log())
-	}
+	awaitFailure(t, p)
 	confirmed := f.end()
-	code, log := p.cmd.ProcessState.ExitCode(), p.log()
-	if at := strings.LastIndex(log, "has failed"); code == 0 || at < 0 {
-		t.Errorf("exit code %d; the log:\n%s", code, log)
-	} else {
-		t.Logf("exit code %d: %.300s", code, log[strings.LastIndex(log[:at], "\n")+1:])
-	}
 
 	p, err = startProcess(kind, dir)
 	must(t, err)
@@ -51,12 +40,5 @@ func TestADiskThatTurnsReadOnlyEndsTheBrokerWithItsPromisesKept(t *testing.T) {
 	// An aborted file system is made writable by mounting it anew, which replays its journal.
 	must(t, d.detach())
 	must(t, d.attach())
-	p = startReady(t, kind, dir)
-	ids, err := take(p.amqp, f.queue, math.MaxInt)
-	must(t, err)
-	t.Logf("%d confirmed, %d found", len(confirmed), len(ids))
-	if n := missing(confirmed, ids); n > 0 {
-		t.Errorf("%d of %d confirmed messages are missing", n, len(confirmed))
-	}
-	must(t, p.stop())
+	expectConfirmed(t, startReady(t, kind, dir), f.queue, confirmed)
 }
