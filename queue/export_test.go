@@ -2,6 +2,7 @@ package queue
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/warren-mq/warren/amqp"
@@ -124,7 +125,7 @@ func (q *Queue) checkReturnedLocked(l *lane) (map[uint64]bool, error) {
 		isBack[seq], last = true, seq
 	}
 	if q.mu.keys != nil {
-		for _, key := range q.mu.keys.known {
+		for _, key := range q.mu.keys.known.all() {
 			if key.given {
 				isBack[key.back] = true
 			}
@@ -156,7 +157,7 @@ func (q *Queue) checkExpiryLocked(l *lane, at uint64, rec []byte, below bool) er
 func (q *Queue) checkKeysLocked() error {
 	k, l := q.mu.keys, &q.mu.lanes.first
 	passed, inFlight := 0, 0
-	for hash, key := range k.known {
+	for hash, key := range k.known.all() {
 		passed += len(key.passed) - key.head
 		if key.inFlight {
 			inFlight++
@@ -172,13 +173,13 @@ func (q *Queue) checkKeysLocked() error {
 	}
 	for _, h := range []keyHeap{k.free, k.blocked} {
 		for i, key := range h {
-			if i > 0 && h[(i-1)/2].first() > key.first() || k.known[key.hash] != key {
+			if i > 0 && h[(i-1)/2].first() > key.first() || k.known.get(key.hash) != key {
 				return fmt.Errorf("a heap is broken at %d", i)
 			}
 		}
 	}
-	if passed != k.passed || passed > k.limit || inFlight != len(k.inFlight) {
-		return fmt.Errorf("counted %d passed and %d in flight, found %d and %d", k.passed, len(k.inFlight), passed, inFlight)
+	if passed != k.passed || passed > k.limit || inFlight != k.inFlight.len {
+		return fmt.Errorf("counted %d passed and %d in flight, found %d and %d", k.passed, k.inFlight.len, passed, inFlight)
 	}
 	if q.mu.rings.top != nil && (q.mu.rate == nil || q.mu.wakeAt == 0) && (len(k.free) > 0 || l.hasReturned() || q.readyAheadLocked(l) && !(k.stalled && k.full())) {
 		return fmt.Errorf("something can be delivered while %q stands in a ring: %d free keys, cursor %d of %d",
@@ -276,7 +277,7 @@ func (q *Queue) ExpiryEntries() int {
 }
 
 // KnownKeys is how many keys a queue with an ordering key knows, and how many messages it has passed.
-func (q *Queue) KnownKeys() (keys, passed int) { return len(q.mu.keys.known), q.mu.keys.passed }
+func (q *Queue) KnownKeys() (keys, passed int) { return q.mu.keys.known.len, q.mu.keys.passed }
 
 // Bucket is a rate limit's.
 type Bucket struct{ bucket }
@@ -298,3 +299,14 @@ func (b *Bucket) Take(now int64) bool {
 func (b *Bucket) Next() int64       { return b.next() }
 func (b *Bucket) Burst() float64    { return float64(b.capacity) / float64(b.period) }
 func (b *Bucket) PerMilli() float64 { return float64(b.rate) / float64(b.period) }
+
+// all gives the numbers and keys in no order.
+func (t *keyTable) all() iter.Seq2[uint64, *orderedKey] {
+	return func(yield func(uint64, *orderedKey) bool) {
+		for _, s := range t.slots {
+			if s.key != nil && !yield(s.id, s.key) {
+				return
+			}
+		}
+	}
+}

@@ -24,15 +24,14 @@ const (
 // The next message is that of the free key which waits longest, and only then one from the cursor on. So what is
 // passed is looked at once, however often keys come free.
 type keys struct {
-	known    map[uint64]*orderedKey // by hash
-	inFlight map[uint64]*orderedKey // by the sequence number of the one message that is in flight
-	free     keyHeap                // keys with messages that wait and none in flight
-	blocked  keyHeap                // keys with messages that wait for the one in flight
-	passed   int                    // messages in the passed of all keys
-	held     map[uint64]bool        // messages at or behind the cursor that wait for their retry since before a restart
-	stalled  bool                   // the cursor was held since passed was at its limit
-	most     int                    // the most keys that were known since the maps were made
-	limit    int                    // maxPassed, but in tests
+	known    keyTable        // by hash
+	inFlight keyTable        // by the sequence number of the one message that is in flight
+	free     keyHeap         // keys with messages that wait and none in flight
+	blocked  keyHeap         // keys with messages that wait for the one in flight
+	passed   int             // messages in the passed of all keys
+	held     map[uint64]bool // messages at or behind the cursor that wait for their retry since before a restart
+	stalled  bool            // the cursor was held since passed was at its limit
+	limit    int             // maxPassed, but in tests
 
 	spare []*orderedKey
 }
@@ -49,9 +48,7 @@ type orderedKey struct {
 	place  int // in free or blocked
 }
 
-func newKeys() *keys {
-	return &keys{known: make(map[uint64]*orderedKey), inFlight: make(map[uint64]*orderedKey), limit: maxPassed}
-}
+func newKeys() *keys { return &keys{limit: maxPassed} }
 
 func (key *orderedKey) waits() bool { return key.given || key.head < len(key.passed) }
 
@@ -65,7 +62,7 @@ func (key *orderedKey) first() uint64 {
 
 // get returns the key with a hash, and makes it if it is not known.
 func (k *keys) get(hash uint64) *orderedKey {
-	if key := k.known[hash]; key != nil {
+	if key := k.known.get(hash); key != nil {
 		return key
 	}
 	var key *orderedKey
@@ -75,8 +72,7 @@ func (k *keys) get(hash uint64) *orderedKey {
 		key = new(orderedKey)
 	}
 	key.hash, key.place = hash, nowhere
-	k.known[hash] = key
-	k.most = max(k.most, len(k.known))
+	k.known.put(hash, key)
 	return key
 }
 
@@ -110,7 +106,7 @@ func (k *keys) popFirst(key *orderedKey) {
 func (k *keys) fly(key *orderedKey, at uint64) {
 	k.leaveHeap(key)
 	key.inFlight = true
-	k.inFlight[at] = key
+	k.inFlight.put(at, key)
 	k.settle(key)
 }
 
@@ -147,12 +143,8 @@ func (k *keys) giveBack(at uint64) bool {
 }
 
 func (k *keys) landed(at uint64) *orderedKey {
-	if len(k.inFlight) == 0 {
-		return nil
-	}
-	key := k.inFlight[at]
+	key := k.inFlight.remove(at)
 	if key != nil {
-		delete(k.inFlight, at)
 		k.leaveHeap(key)
 		key.inFlight = false
 	}
@@ -189,10 +181,7 @@ func (k *keys) leaveHeap(key *orderedKey) {
 }
 
 func (k *keys) forget(key *orderedKey) {
-	delete(k.known, key.hash)
-	if len(k.known) == 0 && k.most > keptKeys { // maps do not shrink
-		k.known, k.inFlight, k.most = make(map[uint64]*orderedKey), make(map[uint64]*orderedKey), 0
-	}
+	k.known.remove(key.hash)
 	if len(k.spare) < keptKeys {
 		*key = orderedKey{passed: emptied(key.passed)}
 		k.spare = append(k.spare, key)
@@ -216,7 +205,7 @@ func (k *keys) waiting(hash, at uint64) bool {
 }
 
 func (k *keys) find(hash, at uint64) (key *orderedKey, i int, found bool) {
-	if key = k.known[hash]; key == nil {
+	if key = k.known.get(hash); key == nil {
 		return nil, 0, false
 	}
 	i, found = slices.BinarySearch(key.passed[key.head:], at)

@@ -89,7 +89,7 @@ func (q *Queue) nextKeyedLocked(d *Delivery, m *Message) outlook {
 		if d.returned {
 			return atHand // without a key when it was delivered first, and so now
 		}
-		key := k.known[d.hash]
+		key := k.known.get(d.hash)
 		if !d.keyed || key == nil {
 			return atHand
 		}
@@ -196,7 +196,7 @@ func (q *Queue) publishKeyedLocked(now int64, msgs []Message, idx []int32, fx *E
 		}
 		*d = Delivery{Message: m, Now: now}
 		d.hash, d.keyed = q.keyOf(m)
-		key := k.known[d.hash]
+		key := k.known.get(d.hash)
 		if !d.keyed || key == nil {
 			q.deliverNewLocked(now, d, &run, fx)
 			continue

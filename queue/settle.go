@@ -80,7 +80,7 @@ func (q *Queue) landLocked(seq uint64) {
 
 // inFlightLocked says whether a message holds its key, so that it stays where it is.
 func (q *Queue) inFlightLocked(seq uint64) bool {
-	return q.mu.keys != nil && q.mu.keys.inFlight[seq] != nil
+	return q.mu.keys != nil && q.mu.keys.inFlight.get(seq) != nil
 }
 
 // requeueLocked takes back what clients gave back: to its old position or, in a quorum queue without a limit, behind all
