@@ -3,6 +3,7 @@ package queue_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/warren-mq/warren/amqp"
@@ -51,6 +52,23 @@ func TestKeysAreHeaderValuesOfOneType(t *testing.T) {
 	}
 	q.Publish(0, msgs, idx, new(queue.Effects))
 	if got, want := bodies(c), []string{"0", "3", "4", "5", "6", "7", "8", "10"}; !slices.Equal(got, want) {
+		t.Errorf("delivered %v at once, want %v", got, want)
+	}
+}
+
+// TestKeysMayBeLong: values of a mebibyte that differ in their last byte are two keys, and nothing of them is kept.
+func TestKeysMayBeLong(t *testing.T) {
+	long := strings.Repeat("x", 1<<20)
+	c := &client{name: "c", shared: &deliveries{}}
+	q := keyedQueue(t, "key", &memoryLog{}, c)
+	var msgs []queue.Message
+	for i, v := range []any{long + "1", long + "2", long + "1", amqp.Array{long, int32(1)}, amqp.Array{long, int32(2)}} {
+		m := message(fmt.Sprint(i))
+		m.Properties = withHeaders(amqp.Table{{Name: "key", Value: v}})
+		msgs = append(msgs, m)
+	}
+	q.Publish(0, msgs, []int32{0, 1, 2, 3, 4}, new(queue.Effects))
+	if got, want := bodies(c), []string{"0", "1", "3", "4"}; !slices.Equal(got, want) {
 		t.Errorf("delivered %v at once, want %v", got, want)
 	}
 }
