@@ -43,6 +43,9 @@ func (m *model) inFlight() map[string]bool {
 
 // nextKeyed is the first of what is ready whose key is not in flight. What it passes is remembered, as far as there is room.
 func (m *model) nextKeyed(ready []*modelMessage) *modelMessage {
+	if len(ready) == 0 {
+		return nil
+	}
 	inFlight := m.inFlight()
 	m.stalled = false
 	for _, msg := range ready {
@@ -77,11 +80,9 @@ func (m *model) passed() (n int) {
 	return n
 }
 
-// unstall delivers if the last pass had to stop at a message that there was no room to pass, and now need not.
-func (m *model) unstall() {
-	if ready := m.ready(); m.stalled && len(ready) > 0 && (m.passed() < m.maxPassed || m.placeAt(m.cursor) == nil) {
-		m.deliver()
-	}
+// unstalled says that the last pass had to stop at a message that there was no room to pass, and now need not.
+func (m *model) unstalled() bool {
+	return m.stalled && len(m.ready()) > 0 && (m.passed() < m.maxPassed || m.placeAt(m.cursor) == nil)
 }
 
 func (m *model) placeAt(place int) *modelMessage {

@@ -202,8 +202,7 @@ func (q *Queue) publishKeyedLocked(now int64, msgs []Message, idx []int32, fx *E
 			continue
 		}
 		seq := q.appendReadyLocked(now, m, fx)
-		if k.full() {
-			k.stalled = true
+		if k.stalled = k.full(); k.stalled {
 			continue
 		}
 		q.passLocked(key, seq, q.rules.expiry(now, m))

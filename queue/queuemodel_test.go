@@ -238,8 +238,7 @@ func (m *model) deliver() {
 	if m.exact {
 		m.expire()
 	}
-	for before := -1; before != len(m.messages); { // what dies may have held up what the queue may pass
-		before = len(m.messages)
+	for again := true; again; again = len(m.ring) > 0 && m.unstalled() {
 		m.handOut()
 		m.expire()
 	}
@@ -397,12 +396,16 @@ func (m *model) publish(msgs []queue.Message, keys []string, idx []int32) {
 			if m.orderingKey != "" && len(m.waiting()) < waited {
 				m.deliver() // what was dropped may have held up its key
 			}
-			m.unstall()
+			if m.unstalled() {
+				m.deliver()
+			}
 			m.expire()
 		}
 	}
 	m.expire()
-	m.unstall()
+	if m.unstalled() {
+		m.deliver()
+	}
 }
 
 func (m *model) place(msg *modelMessage) {
