@@ -59,8 +59,10 @@ func (q *Queue) checkMessagesLocked() error {
 				unackedBytes += bodySize(rec)
 			}
 		}
-		if busy := q.mu.lanes.busy[l.priority/64]>>(l.priority%64)&1 == 1; q.mu.lanes.others != nil && busy != (laneReady > 0) {
-			err = fmt.Errorf("priority %d has %d ready and is busy: %t", l.priority, laneReady, busy)
+		if p := q.mu.lanes.others; p != nil {
+			if busy := p.busy[l.priority/64]>>(l.priority%64)&1 == 1; busy != (laneReady > 0) {
+				err = fmt.Errorf("priority %d has %d ready and is busy: %t", l.priority, laneReady, busy)
+			}
 		}
 		if laneReady != l.ready {
 			err = fmt.Errorf("priority %d counts %d ready, has %d", l.priority, l.ready, laneReady)

@@ -41,9 +41,14 @@ func (l *lane) skipDropped() {
 
 // lanes are the lanes of a queue. Without priorities all is first.
 type lanes struct {
-	first  lane      // priority 0
-	others []*lane   // by priority, nil until used; nil altogether without priorities
-	busy   [4]uint64 // bit p: the lane of priority p has something ready; unused without priorities
+	first  lane // priority 0
+	others *prioritized
+}
+
+// prioritized are the lanes of a queue with priorities.
+type prioritized struct {
+	lanes []*lane   // by priority, nil until used
+	busy  [4]uint64 // bit p: the lane of priority p has something ready
 }
 
 // of returns the lane that a sequence number belongs to. It exists.
@@ -51,7 +56,7 @@ func (ls *lanes) of(seq uint64) (*lane, uint64) {
 	if ls.others == nil {
 		return &ls.first, seq
 	}
-	return ls.others[seq>>seqBits], seq & (1<<seqBits - 1)
+	return ls.others.lanes[seq>>seqBits], seq & (1<<seqBits - 1)
 }
 
 // top returns the lane whose head is delivered next; something must be ready.
@@ -59,9 +64,9 @@ func (ls *lanes) top() *lane {
 	if ls.others == nil {
 		return &ls.first
 	}
-	for i := len(ls.busy) - 1; i >= 0; i-- {
-		if w := ls.busy[i]; w != 0 {
-			return ls.others[i*64+63-bits.LeadingZeros64(w)]
+	for i := len(ls.others.busy) - 1; i >= 0; i-- {
+		if w := ls.others.busy[i]; w != 0 {
+			return ls.others.lanes[i*64+63-bits.LeadingZeros64(w)]
 		}
 	}
 	return &ls.first
@@ -73,7 +78,7 @@ func (ls *lanes) each(f func(*lane)) {
 		f(&ls.first)
 		return
 	}
-	for _, l := range ls.others {
+	for _, l := range ls.others.lanes {
 		if l != nil {
 			f(l)
 		}
@@ -83,14 +88,19 @@ func (ls *lanes) each(f func(*lane)) {
 // added and removed count what is ready in a lane.
 func (ls *lanes) added(l *lane) {
 	l.ready++
+	ls.note(l)
+}
+
+// note keeps in mind that a lane has something ready.
+func (ls *lanes) note(l *lane) {
 	if ls.others != nil {
-		ls.busy[l.priority/64] |= 1 << (l.priority % 64)
+		ls.others.busy[l.priority/64] |= 1 << (l.priority % 64)
 	}
 }
 
 func (ls *lanes) removed(l *lane) {
 	if l.ready--; l.ready == 0 && ls.others != nil {
-		ls.busy[l.priority/64] &^= 1 << (l.priority % 64)
+		ls.others.busy[l.priority/64] &^= 1 << (l.priority % 64)
 	}
 }
 
@@ -100,11 +110,11 @@ func (q *Queue) laneForLocked(priority uint8) *lane {
 		return &q.mu.lanes.first
 	}
 	p := min(priority, q.rules.maxPriority)
-	l := q.mu.lanes.others[p]
+	l := q.mu.lanes.others.lanes[p]
 	if l == nil {
 		l = new(lane)
 		*l = newLane(q.newLog(p), p, q.rules.firm)
-		q.mu.lanes.others[p] = l
+		q.mu.lanes.others.lanes[p] = l
 	}
 	return l
 }

@@ -51,10 +51,10 @@ type Queue struct {
 	// Immutable.
 	name, vhost                    string
 	durable, exclusive, autoDelete bool
+	durability                     Durability
 	arguments                      amqp.Table
 	owner                          any
 	kind                           kind
-	durability                     Durability
 	rules                          *rules
 	newLog                         func(priority uint8) Log
 
@@ -128,15 +128,15 @@ func New(c Config, newLog func(priority uint8) Log, found ...uint8) *Queue {
 	lanes := &q.mu.lanes
 	lanes.first = newLane(newLog(0), 0, q.rules.firm)
 	if q.rules.priorities {
-		lanes.others = make([]*lane, int(q.rules.maxPriority)+1)
-		lanes.others[0] = &lanes.first
+		lanes.others = &prioritized{lanes: make([]*lane, int(q.rules.maxPriority)+1)}
+		lanes.others.lanes[0] = &lanes.first
 		for _, p := range found {
 			q.laneForLocked(p)
 		}
 	}
 	lanes.each(func(l *lane) {
-		if l.ready > 0 && lanes.others != nil {
-			lanes.busy[l.priority/64] |= 1 << (l.priority % 64)
+		if l.ready > 0 {
+			lanes.note(l)
 		}
 		q.mu.ready += l.ready
 		q.mu.readyBytes += l.log.LiveBytes()

@@ -25,7 +25,7 @@ type deliveredMark struct {
 // as redelivered. If not, the mark is being raised, and the function given to OnReady is called when it is
 // durable. In a drain the mark runs ahead and the answer is always yes.
 func (l *Log) Deliver(seq uint64) bool {
-	if !l.firm.on {
+	if l.firm == nil {
 		return l.marked(seq)
 	}
 	// The mark shall be in the group that makes the record durable.

@@ -16,14 +16,14 @@ type transientPage struct {
 // use is what a log did between two looks of the pager at it.
 type use struct {
 	look            uint32 // the last one
+	idle            bool   // nothing was appended or read between it and the one before
 	next, readingAt uint64 // as they were then
-	idle            bool   // nothing was appended or read in between
 }
 
 // idleAt reports whether the log is not in use, at a look of the pager.
 func (l *Log) idleAt(look uint32) bool {
 	if u := &l.use; u.look != look {
-		now := use{look, l.next, l.paging.readingAt, false}
+		now := use{look: look, next: l.next, readingAt: l.paging.readingAt}
 		now.idle = u.look != 0 && u.next == now.next && u.readingAt == now.readingAt
 		l.use = now
 	}

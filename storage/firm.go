@@ -2,7 +2,6 @@ package storage
 
 // firm is of logs whose records are handed out only once they are durable. Guarded as the log is.
 type firm struct {
-	on bool
 	// last is the commit of the newest records, which begin at from; before is that of those in front of them. Older
 	// ones are durable with before at the latest.
 	last, before Commit
@@ -11,7 +10,11 @@ type firm struct {
 
 // KeepFirm has Deliver refuse persistent records that are not durable yet, until they are: what was handed out is never
 // lost, whatever happens.
-func (l *Log) KeepFirm() { l.firm.on = l.durable }
+func (l *Log) KeepFirm() {
+	if l.durable {
+		l.firm = new(firm)
+	}
+}
 
 // append notes that the record seq is part of a commit.
 func (f *firm) append(seq uint64, commit Commit) {

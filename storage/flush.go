@@ -134,6 +134,9 @@ func (s *Store) flushTable() error {
 			delete(t.pending, k)
 		}
 	}
+	if len(t.pending) == 0 {
+		t.pending = map[string][]byte{} // a map keeps the size that it once had
+	}
 	return nil
 }
 

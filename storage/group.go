@@ -59,8 +59,8 @@ func (p *pending) appendOps(b []byte, bodies groupBodies) []byte {
 	if p.created {
 		b = append(b, opCreate)
 		b = binary.AppendUvarint(b, id)
-		b = binary.AppendUvarint(b, uint64(len(p.log.tag)))
-		b = append(b, p.log.tag...)
+		b = binary.AppendUvarint(b, uint64(len(p.log.state.tag)))
+		b = append(b, p.log.state.tag...)
 	}
 	gone, shared := p.gone.sorted(), p.shared
 	for i := range p.pieces {

@@ -31,12 +31,11 @@ type LogID uint64
 // out instead.
 type Log struct {
 	id         LogID
-	tag        []byte
-	store      *Store // nil: only in memory
-	durable    bool   // its persistent records go through the journal
-	state      *durableLog
-	chunkBytes int
-	meter      *atomic.Int64
+	store      *Store      // nil: only in memory
+	state      *durableLog // nil if store is
+	durable    bool        // its persistent records go through the journal
+	dropped    bool
+	chunkBytes int32
 
 	next   uint64
 	tail   *chunk // the only chunk that is appended to; nil if there is none
@@ -48,11 +47,10 @@ type Log struct {
 	sinceSwap int // bytes of persistent records appended since the committer last took what was pending
 
 	pending *pending // what the next group will hold of this log; nil if nothing
-	dropped bool
 
 	notes     notes
 	delivered deliveredMark
-	firm      firm
+	firm      *firm // nil: records are handed out before they are durable
 	paging    paging
 	use       use
 }
@@ -73,7 +71,12 @@ func newLog(o Options) *Log {
 func (l *Log) ID() LogID { return l.id }
 
 // Tag returns what the log was created with. The caller may not change it.
-func (l *Log) Tag() []byte { return l.tag }
+func (l *Log) Tag() []byte {
+	if l.state == nil {
+		return nil
+	}
+	return l.state.tag
+}
 
 // Append reserves size bytes for a new record at the end and returns its sequence number. The caller fills the
 // record before it releases the queue's lock; until then it may append further ones. A persistent record of a
@@ -87,7 +90,7 @@ func (l *Log) Append(size int, persistent bool) (seq uint64, record []byte) {
 		flag = 0
 		l.pend().touch(l.tail)
 		l.sinceSwap += size
-		if l.firm.on {
+		if l.firm != nil {
 			l.firm.append(l.next, l.store.number)
 		}
 	}
@@ -263,11 +266,15 @@ func (l *Log) find(seq uint64) (*chunk, int) {
 func (l *Log) grow(size int) {
 	l.seal()
 	want := size
-	if size <= l.chunkBytes/2 {
+	if size <= int(l.chunkBytes)/2 {
 		// Twice the record, so that the next one like it finds room too.
-		want = min(max(int(min(l.bytes, maxChunkBytes)), l.sinceSwap, 2*size), l.chunkBytes)
+		want = min(max(int(min(l.bytes, maxChunkBytes)), l.sinceSwap, 2*size), int(l.chunkBytes))
 	}
-	l.tail = takeChunk(l.next, want, l.meter)
+	var meter *atomic.Int64
+	if l.store != nil {
+		meter = &l.store.resident
+	}
+	l.tail = takeChunk(l.next, want, meter)
 	l.bytes += int64(cap(l.tail.data))
 	if l.durable && l.store.gathering.Add(int64(cap(l.tail.data))) >= gatherBytes {
 		l.store.writeNow()

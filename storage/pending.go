@@ -75,7 +75,7 @@ func (p *pending) take() {
 
 // bytes is an upper bound of what the group needs for p.
 func (p *pending) bytes() int {
-	n := 64 + len(p.log.tag) + 20*len(p.gone.list) + 3*binary.MaxVarintLen64*len(p.notes) +
+	n := 64 + len(p.log.state.tag) + 20*len(p.gone.list) + 3*binary.MaxVarintLen64*len(p.notes) +
 		48*len(p.shared) // each may begin an op of its own
 	for i := range p.pieces {
 		e := &p.pieces[i]

@@ -3,8 +3,8 @@ package storage
 // buildLogs makes the queues' side of every durable log that recovery has found.
 func (s *Store) buildLogs() {
 	for _, state := range s.durable.logs {
-		l := s.newLog(state.id, state.tag)
-		l.durable, l.state, state.log = true, state, l
+		l := s.newLog(state)
+		l.durable = true
 		// What is appended from now on is not below the mark: it is new.
 		l.next = max(state.next, state.mark)
 		l.delivered.safe = state.mark

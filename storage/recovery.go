@@ -14,7 +14,7 @@ func (s *Store) recover() error {
 	}
 	d := s.durable
 	first := s.checkpoint.firstLive
-	ops := &replayOps{durableState: d, chunkBytes: newLog(s.options).chunkBytes, meter: &s.resident}
+	ops := &replayOps{durableState: d, chunkBytes: int(newLog(s.options).chunkBytes), meter: &s.resident}
 	r := &replay{journal: s.journal, state: ops, salvage: s.options.Salvage, logf: s.options.logf}
 	r.afterGroup = func() error { return s.spill(ops) }
 	if err := r.run(first, s.checkpoint.commit); err != nil {

@@ -111,7 +111,7 @@ func (d *replayOps) drop(id LogID) {
 }
 
 func (d *replayOps) put(key, value []byte) {
-	d.table.apply(&tableOp{key: key, value: append([]byte{}, value...)})
+	d.table.apply(&tableOp{key: string(key), value: append([]byte{}, value...)})
 }
 
-func (d *replayOps) delete(key []byte) { d.table.apply(&tableOp{key: key, delete: true}) }
+func (d *replayOps) delete(key []byte) { d.table.apply(&tableOp{key: string(key), delete: true}) }

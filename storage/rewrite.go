@@ -102,7 +102,7 @@ func (s *Store) chooseSparse() (list []*rewriting, n int) {
 			if !c.isSparse(eighths) || taken[c] {
 				continue
 			}
-			r := d.neighbours(c, eighths, newLog(s.options).chunkBytes, taken)
+			r := d.neighbours(c, eighths, int(newLog(s.options).chunkBytes), taken)
 			for i := range r.old {
 				read += r.old[i].bytes
 			}

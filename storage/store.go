@@ -291,8 +291,7 @@ func (s *Store) CreateLog(tag []byte, durable bool) *Log {
 	if len(tag) > maxTagBytes {
 		panic("storage: invariant: the tag of a log has at most 4 KiB")
 	}
-	l := s.newLog(LogID(s.nextLog.Add(1)-1), append([]byte(nil), tag...))
-	l.state = &durableLog{id: l.id, tag: l.tag, log: l}
+	l := s.newLog(&durableLog{id: LogID(s.nextLog.Add(1) - 1), tag: append([]byte(nil), tag...)})
 	if durable {
 		l.durable = true
 		l.pend().created = true
@@ -302,9 +301,10 @@ func (s *Store) CreateLog(tag []byte, durable bool) *Log {
 
 const maxTagBytes = 4 << 10
 
-func (s *Store) newLog(id LogID, tag []byte) *Log {
+func (s *Store) newLog(state *durableLog) *Log {
 	l := newLog(s.options)
-	l.id, l.tag, l.store, l.meter = id, tag, s, &s.resident
+	l.id, l.state, l.store = state.id, state, s
+	state.log = l
 	s.commit.Lock()
 	s.logs[l] = struct{}{}
 	s.commit.Unlock()

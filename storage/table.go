@@ -20,8 +20,9 @@ type tableState struct {
 
 // tableOp is a change of the ordered table that waits for its group.
 type tableOp struct {
-	key, value []byte
-	delete     bool
+	key    string
+	value  []byte
+	delete bool
 }
 
 // Put sets a key of the ordered table. It is part of the commit that Enter has named. The store keeps copies.
@@ -29,13 +30,13 @@ func (s *Store) Put(key, value []byte) {
 	if len(key) > MaxKeyBytes {
 		panic("storage: invariant: a key of the table has at most MaxKeyBytes")
 	}
-	op := tableOp{key: append([]byte(nil), key...), value: append([]byte{}, value...)}
+	op := tableOp{key: string(key), value: append([]byte{}, value...)}
 	s.enlistTable(op)
 }
 
 // Delete removes a key of the ordered table; it need not be there.
 func (s *Store) Delete(key []byte) {
-	s.enlistTable(tableOp{key: append([]byte(nil), key...), delete: true})
+	s.enlistTable(tableOp{key: string(key), delete: true})
 }
 
 func (op *tableOp) appendOp(b []byte) []byte {
@@ -53,9 +54,9 @@ func (op *tableOp) appendOp(b []byte) []byte {
 
 func (t *tableState) apply(op *tableOp) {
 	if op.delete {
-		t.pending[string(op.key)] = nil
+		t.pending[op.key] = nil
 	} else {
-		t.pending[string(op.key)] = op.value
+		t.pending[op.key] = op.value
 	}
 }
 
