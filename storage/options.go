@@ -23,8 +23,8 @@ type Options struct {
 	// PendingBytes is how much may wait for the next group before Room makes publishers wait. 0 means 16 MiB.
 	PendingBytes int64
 
-	// ValueLogBytes is the size of Badger's value log files. 0 means 32 MiB, less on small volumes; at least 1 MiB. Space comes back by
-	// the file: small ones suit small volumes.
+	// ValueLogBytes is the size of Badger's value log files. 0 means 32 MiB, less on small volumes; at least 2 MiB, since a
+	// part of a body has to fit. Space comes back by the file: small ones suit small volumes.
 	ValueLogBytes int64
 
 	// ReserveBytes is the size of a file that only takes space, to be given up when the store is opened on a full disk. 0
@@ -75,7 +75,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.PendingBytes, defaultPending)
 	setDefault(&o.SpareSegments, 2)
 	setDefault(&o.ValueLogBytes, 32<<20)
-	o.ValueLogBytes = max(o.ValueLogBytes, 1<<20)
+	o.ValueLogBytes = max(o.ValueLogBytes, 2*maxPartBytes)
 	setDefault(&o.ReserveBytes, min(32<<20, 4*o.ValueLogBytes))
 	if o.FreeSpace == nil {
 		o.FreeSpace = freeSpace

@@ -97,3 +97,37 @@ func TestAnUnreadableChunkIsLostAndTheRestServed(t *testing.T) {
 		t.Fatalf("%d chunks reported, %d records lost", chunks, lost)
 	}
 }
+
+// TestAValueLogNeverOutgrowsItsMapping: Badger maps a value log at twice its size, and maps it anew where a transaction
+// reaches beyond. A reader that is at work in the old mapping then ends the process with a fault.
+func TestAValueLogNeverOutgrowsItsMapping(t *testing.T) {
+	s := openManual(t, t.TempDir(), newFaultFS(rand.New(rand.NewPCG(1, 1))), Options{
+		ValueLogBytes: 1, SegmentBytes: 1 << 20, MemoryBytes: 64 << 20, JournalMemory: 64 << 20, LiveSegments: 100,
+	})
+	s.Enter()
+	l := s.CreateLog(nil, true)
+	s.Leave()
+	for size := 200 << 10; size < 4<<20; size += 900 << 10 {
+		s.Enter()
+		for range (16 << 20) / size {
+			l.Append(size, true)
+		}
+		s.Leave()
+		s.commitPending()
+		for moved := 1; moved > 0; {
+			var err error
+			if moved, err = s.move(func(*durableChunk) bool { return true }); err != nil {
+				t.Fatal(err)
+			}
+			logs, err := filepath.Glob(filepath.Join(s.dir, "badger", "*.vlog"))
+			if err != nil || len(logs) == 0 {
+				t.Fatal(logs, err)
+			}
+			for _, name := range logs {
+				if info, err := os.Stat(name); err != nil || info.Size() > 2*s.options.ValueLogBytes {
+					t.Fatalf("%s has %d bytes, mapped are %d (%v)", filepath.Base(name), info.Size(), 2*s.options.ValueLogBytes, err)
+				}
+			}
+		}
+	}
+}

@@ -56,7 +56,7 @@ func (w *writer) room(key, value []byte) error {
 	if len(value) >= valueThreshold {
 		inline, body = len(key)+128, len(value)
 	}
-	if w.bodies+body > maxTxnBodies && w.bodies > 0 {
+	if w.bodies+body > w.s.maxBodies() && w.bodies > 0 {
 		if err := w.flush(); err != nil {
 			return err
 		}
@@ -85,6 +85,11 @@ func (w *writer) reserve(inline, entries int) error {
 	}
 	return nil
 }
+
+// maxBodies is how many bytes of bodies a transaction may have. Badger writes all of it to one value log, which may be full but
+// for a byte by then, and is mapped at twice its size. Beyond that it would map it anew while others read from the old
+// mapping: a fault that ends the process.
+func (s *Store) maxBodies() int { return int(min(maxTxnBodies, s.options.ValueLogBytes*7/8)) }
 
 // flush commits and syncs what was written.
 func (w *writer) flush() error {
