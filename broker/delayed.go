@@ -23,8 +23,9 @@ type DelayedMessage struct {
 const MaxDelayedPage = 1000
 
 // Delayed lists messages that an exchange holds back, in the order in which they are due, behind the one with the id
-// after, or from the first if that is "". It needs the read permission. Whoever waits for the disk is let go when stop is
-// closed. The caller is not between Enter and Leave.
+// after, or from the first if that is "". Large ones make a page shorter than limit; behind the last one it is empty. It
+// needs the read permission. Whoever waits for the disk is let go when stop is closed. The caller is not between Enter and
+// Leave.
 func (s *Session) Delayed(name, after string, limit int, stop <-chan struct{}) (page []DelayedMessage, err error) {
 	d, err := s.findDelays(auth.Read, name)
 	if err != nil {

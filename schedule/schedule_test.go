@@ -326,6 +326,38 @@ func TestCancelledMessagesAreNotGiven(t *testing.T) {
 	}
 }
 
+// TestAPageOfLargeMessagesIsShort: what a listing takes of memory does not depend on what it lists.
+func TestAPageOfLargeMessagesIsShort(t *testing.T) {
+	w := newWorld(t, start)
+	const n = 100
+	body := string(make([]byte, 1<<20))
+	for i := range n {
+		w.add(start+hour+int64(i*37%n), body)
+	}
+	w.add(start+hour+n, string(make([]byte, 40<<20)))
+	var after schedule.ID
+	var listed []schedule.ID
+	for pages := 0; ; pages++ {
+		l := schedule.Listing{After: after, Limit: 1000}
+		for done := false; !done; {
+			done, _ = w.s.List(&l)
+		}
+		if len(l.Entries) == 0 {
+			break
+		}
+		if len(l.Entries) > 16 {
+			t.Errorf("a page has %d messages of 1 MiB", len(l.Entries))
+		}
+		for _, e := range l.Entries {
+			listed = append(listed, e.ID)
+		}
+		after = listed[len(listed)-1]
+	}
+	if len(listed) != n+1 || !slices.IsSortedFunc(listed, schedule.ID.Compare) {
+		t.Errorf("%d were listed", len(listed))
+	}
+}
+
 func TestAnEmptyScheduleHasNoLogs(t *testing.T) {
 	w := newWorld(t, start)
 	for _, d := range []int64{1, 100, 5000, 100_000, hour, day, year} {
