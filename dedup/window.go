@@ -8,6 +8,7 @@ type Window struct {
 	span  int64 // milliseconds that an identity is remembered; 0: no limit
 	count int   // how many are; 0: no limit
 
+	longest   int64         // the longest time that an identity was to be remembered for, span at least
 	positions map[ID]uint64 // of the entry that counts
 	pieces    []*piece      // entries from first on, the first piece being number base
 	base      uint64
@@ -26,7 +27,7 @@ type entry struct {
 
 // New makes an empty window that remembers for span milliseconds and as many as count; 0 is no limit.
 func New(span int64, count int) *Window {
-	return &Window{span: span, count: count, positions: make(map[ID]uint64)}
+	return &Window{span: span, count: count, longest: span, positions: make(map[ID]uint64)}
 }
 
 // Len is how many identities the window holds; those whose time is over are among them until Trim or Add meets them.
@@ -63,6 +64,7 @@ func (w *Window) Add(id ID, now, ttl int64) (position uint64, fresh bool) {
 	var until int64
 	if ttl > 0 {
 		until = now + ttl
+		w.longest = max(w.longest, ttl)
 	}
 	w.Trim(now, addTrims)
 	return w.Restore(id, until), true
@@ -103,12 +105,22 @@ func (w *Window) Forget(position uint64) {
 // Trim removes the oldest entries whose time is over, so many at the most, and reports whether none is left.
 func (w *Window) Trim(now int64, limit int) (done bool) {
 	for range limit {
+		w.clamp(now)
 		if w.first == w.next || w.at(w.first).lives(now) && !w.stale(w.first) {
 			return true
 		}
 		w.dropFirst()
 	}
 	return false
+}
+
+// clamp lets the first entry live no longer than one that comes now, unless the count bounds the window: if it does, the clock
+// was set back, and all that comes after it would be kept as long.
+func (w *Window) clamp(now int64) {
+	if w.first < w.next && w.count == 0 && w.longest > 0 {
+		e := w.at(w.first)
+		e.until = min(e.until, now+w.longest)
+	}
 }
 
 // stale: the entry was forgotten, or the identity came again.

@@ -170,3 +170,25 @@ func BenchmarkMemory(b *testing.B) {
 		})
 	}
 }
+
+// TestAClockThatWasAheadDoesNotKeepTheWindowLong: what came then is remembered for the span from now on at the most, and does
+// not keep what comes after it.
+func TestAClockThatWasAheadDoesNotKeepTheWindowLong(t *testing.T) {
+	const span, day = 1000, 86_400_000
+	w := dedup.New(span, 0)
+	now := int64(day)
+	w.Add(id(0), now+day, 0)
+	for n := 1; n <= 10*span; n++ {
+		now++
+		w.Add(id(n), now, 0)
+		if n == span/2 && !w.Has(id(0), now) {
+			t.Error("what came half a span ago is forgotten")
+		}
+	}
+	if w.Has(id(0), now) || w.Len() > span+10 {
+		t.Errorf("%d are remembered, the one from the future too: %t", w.Len(), w.Has(id(0), now))
+	}
+	if w.Add(id(0), now-day, 0); w.Has(id(10*span), now) != true {
+		t.Error("what has just come is forgotten when the clock is set back")
+	}
+}
