@@ -116,6 +116,33 @@ func TestAWindowOfACountForgetsTheOldest(t *testing.T) {
 	b.expect(q, "a b c a b")
 }
 
+func TestAWindowOfOneKnowsTheLast(t *testing.T) {
+	b := newBench(t)
+	q := b.declare("q", "dedup-window", "1")
+	b.send("", "q", "a", "a", "b", "a", "a")
+	b.send("", "q", "a")
+	b.expect(q, "a b a")
+}
+
+// TestWindowsOfAnExchangeAndOfAQueueBehindItKnowTheirOwn: either alone sees to it that a message comes in once.
+func TestWindowsOfAnExchangeAndOfAQueueBehindItKnowTheirOwn(t *testing.T) {
+	b := newBench(t)
+	x := b.exchange("x", "fanout", "x-dedup-window", "1", "alternate-exchange", "amq.fanout")
+	q := b.declare("q", "dedup-window", "10")
+	b.bind("q", "x")
+	aside := b.declare("aside")
+	b.bind("aside", "amq.fanout")
+	b.send("x", "", "a", "a") // the exchange drops the second
+	b.send("x", "", "b", "a") // and has forgotten the first: the queue has not
+	b.send("", "q", "b", "c")
+	b.send("x", "", "c")
+	b.expect(q, "a b c")
+	b.expect(aside, "") // a duplicate is not unroutable
+	if f, _ := q.Dedup(); f.Duplicates != 3 || b.session.VHost().Dedup(x).Duplicates != 1 {
+		t.Errorf("duplicates at the queue: %+v, at the exchange: %+v", f, b.session.VHost().Dedup(x))
+	}
+}
+
 func TestAMessageIsNamedByAHeader(t *testing.T) {
 	b := newBench(t)
 	q := b.declare("q", "dedup-window", "10", "dedup-header", "n")

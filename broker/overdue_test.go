@@ -60,6 +60,57 @@ func TestWhatWasDueBeforeTheStartMayHaveBeenDelivered(t *testing.T) {
 	}
 }
 
+// TestWhatWasCancelledOrRescheduledIsSoAfterACrash: the answer promises it.
+func TestWhatWasCancelledOrRescheduledIsSoAfterACrash(t *testing.T) {
+	dir := t.TempDir()
+	var clock atomic.Int64 // unix milliseconds
+	clock.Store(1_700_000_000_000)
+	b, stop := newStored(t, dir, &clock)
+	c := delayedDirect("x")
+	c.Durable = true
+	b.delayed(c, "k")
+	for _, body := range []string{"stays", "cancelled", "later", "sooner"} {
+		b.later("x", "k", body, Message{}, "x-delay", int32(1_000_000))
+	}
+	page, err := b.session.Delayed("x", "", 10, nil)
+	if err != nil || len(page) != 4 {
+		t.Fatal(page, err)
+	}
+	var images []string
+	if err := b.session.CancelDelayed("x", page[1].ID, nil); err != nil {
+		t.Fatal(err)
+	}
+	images = append(images, copyOf(t, dir))
+	ids := make([]string, 4)
+	for i, after := range map[int]int64{2: 3_000_000, 3: 10_000} {
+		if ids[i], err = b.session.RescheduleDelayed("x", page[i].ID, time.UnixMilli(clock.Load()+after), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	images = append(images, copyOf(t, dir))
+	stop()
+	for i, want := range [][]string{{"stays", "later", "sooner"}, {"sooner", "stays", "later"}} {
+		clock.Store(1_700_000_000_000)
+		b, stop := newStored(t, images[i], &clock)
+		if i == 1 {
+			if again, err := b.session.Delayed("x", "", 10, nil); err != nil || len(again) != 3 || again[0].ID != ids[3] || again[1].ID != page[0].ID || again[2].ID != ids[2] {
+				t.Errorf("ids are not what they were: %+v %v", again, err)
+			}
+			if err := b.session.CancelDelayed("x", page[2].ID, nil); err == nil {
+				t.Error("what was rescheduled has its old id still")
+			}
+		}
+		x, _ := b.session.VHost().Exchange("x")
+		clock.Add(5_000_000)
+		b.broker.timers.set(b.session.VHost().delaysOf(x), clock.Load())
+		eventually(t, func() bool { n, _ := b.session.VHost().MessagesDelayed(x); return n == 0 })
+		if got := b.all(b.queue("k")); !slices.Equal(got, want) {
+			t.Errorf("crash %d: %q came, want %q", i, got, want)
+		}
+		stop()
+	}
+}
+
 // TestWhatIsDueGoesBeforePublishersWhenTheDiskIsBehind: publishers wait, and what was promised for a time does not.
 func TestWhatIsDueGoesBeforePublishersWhenTheDiskIsBehind(t *testing.T) {
 	now := time.UnixMilli(1_700_000_000_000)
