@@ -12,9 +12,11 @@ type Effects struct {
 	queue.Effects
 
 	// dead are the dead letters of the queues that were called, in the order of the calls. publishing says that
-	// somebody up the stack empties it.
+	// somebody up the stack empties it; held, that a batch does when all its queues were called.
 	dead       []deaths
 	publishing bool
+	held       bool
+	heldBytes  int // about what dead takes
 
 	// burying are queues whose dead letters wait for the disk.
 	burying []*Queue
@@ -150,7 +152,24 @@ func (q *Queue) after(now int64, fx *Effects) {
 		return
 	}
 	q.collect(fx)
-	if !fx.publishing {
+	if !fx.publishing && (!fx.held || fx.heldBytes > maxHeld) {
+		fx.publishDead(now)
+	}
+}
+
+const (
+	maxHeld    = 1 << 20 // bytes of dead letters that a batch holds
+	letterSize = 256     // of each, beside its body
+)
+
+// hold lets dead letters wait for release: a copy of a message that dies at once in one queue comes to another one behind
+// the copy that was meant for that (RabbitMQ 3.10.8, whose queues are processes). A batch with many of them is not held.
+func (fx *Effects) hold() { fx.held = true }
+
+// release publishes the dead letters that were held.
+func (fx *Effects) release(now int64) {
+	fx.held = false
+	if len(fx.dead) > 0 && !fx.publishing {
 		fx.publishDead(now)
 	}
 }
@@ -162,6 +181,9 @@ func (q *Queue) collect(fx *Effects) {
 		q.wakeAt(at)
 	}
 	if len(fx.DeadLetters) > 0 {
+		for i := range fx.DeadLetters {
+			fx.heldBytes += letterSize + len(fx.DeadLetters[i].Message.Body)
+		}
 		fx.dead = append(fx.dead, deaths{queue: q, letters: fx.DeadLetters})
 		fx.DeadLetters = nil
 	}
@@ -212,7 +234,7 @@ func (fx *Effects) publishDead(now int64) {
 		fx.Later = published >= maxDeaths
 	}
 	fx.Later = false
-	fx.dead = fx.dead[:0]
+	fx.dead, fx.heldBytes = fx.dead[:0], 0
 	fx.Refused = refused
 	fx.publishing = false
 }

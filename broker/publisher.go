@@ -237,6 +237,9 @@ func (p *Publisher) Settle(now int64, fx *Effects) (refused []int32) {
 	if len(p.gate.held) > 0 {
 		p.passGate(fx)
 	}
+	if len(p.touched) > 1 {
+		fx.hold()
+	}
 	for i, s := range p.touched {
 		s.queue.Publish(now, p.msgs, s.idx, fx)
 		if len(fx.Refused) > 0 {
@@ -247,6 +250,7 @@ func (p *Publisher) Settle(now int64, fx *Effects) (refused []int32) {
 		p.touched[i] = nil
 	}
 	p.touched = p.touched[:0]
+	fx.release(now)
 	if len(p.delayed) > 0 {
 		p.settleDelayed(now, fx)
 	}
