@@ -262,13 +262,16 @@ func (q *Queue) Get(c Consumer, noAck bool, now int64, fx *Effects) (ok bool, wa
 	d.Subscription = nil
 	q.tookLocked(nil)
 	q.takenLocked(d, false)
-	if q.mu.expiring { // what is behind it may be dead, and is not counted as ready then
+	d.Ready = uint32(q.mu.ready)
+	if q.mu.expiring { // what is behind it may be dead, and a classic queue does not count it then (RabbitMQ 3.10.8)
 		taken, m := *d, *d.Message
 		q.expireLocked(now, fx)
 		*d, fx.message = taken, m
 		d.Message = &fx.message
+		if q.kind == kindClassic {
+			d.Ready = uint32(q.mu.ready)
+		}
 	}
-	d.Ready = uint32(q.mu.ready)
 	c.Acquire()
 	c.Deliver(d)
 	c.Release()

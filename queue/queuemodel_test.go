@@ -442,13 +442,19 @@ func (m *model) settle(s *modelSettlement) {
 	for _, body := range s.returned {
 		m.takeBack(m.find(body), true, false)
 	}
-	m.dropExcess()
+	if !m.quorum {
+		m.dropExcess()
+	}
 	for _, c := range s.resumed {
 		if slices.Contains(m.consumers, c) {
 			m.enter(c)
 		}
 	}
 	m.deliver()
+	if m.quorum {
+		m.dropExcess()
+		m.deliver()
+	}
 }
 
 func (m *model) find(body string) *modelMessage {
@@ -619,8 +625,11 @@ func (m *model) get(c *client) (left int, ok bool) {
 		return 0, false
 	}
 	m.take(msg, c)
-	m.expire()
-	return len(m.ready()), true
+	left = len(m.ready())
+	if m.expire(); !m.quorum {
+		left = len(m.ready())
+	}
+	return left, true
 }
 
 func (m *model) purge() int {

@@ -29,8 +29,10 @@ func (q *Queue) Settle(now int64, s *Settlement, fx *Effects) {
 		return
 	}
 	q.applyLocked(now, s, fx)
-	if q.rules.limited {
-		// Before anybody gets them: what came back above the limit is lost first (RabbitMQ 3.10.8 behaviour).
+	// What came back above the limit is lost first, in a classic queue before anybody gets it, in a quorum queue if nobody
+	// does (RabbitMQ 3.10.8 behaviour).
+	classic := q.kind == kindClassic
+	if q.rules.limited && classic {
 		q.dropExcessLocked(fx)
 	}
 	for _, sub := range s.Resume {
@@ -42,6 +44,10 @@ func (q *Queue) Settle(now int64, s *Settlement, fx *Effects) {
 		fx.Burying = true
 	}
 	q.deliverLocked(now, fx)
+	if q.rules.limited && !classic {
+		q.dropExcessLocked(fx)
+		q.deliverLocked(now, fx) // goes on with what is in front now
+	}
 	fx.done()
 }
 
