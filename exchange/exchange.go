@@ -149,7 +149,13 @@ func (x *Exchange) inequivalent(arg, received, current string) error {
 		arg, amqp.Resource("exchange", x.config.Name, x.vhost), received, current)
 }
 
-func quoted(v any) string { return "'" + plain(v) + "'" }
+// quoted shows void as none.
+func quoted(v any) string {
+	if v == nil {
+		return "none"
+	}
+	return "'" + plain(v) + "'"
+}
 
 func typed(v any) string { return "the value '" + plain(v) + "' of type '" + amqp.TypeName(v) + "'" }
 

@@ -61,6 +61,11 @@ func TestEquivalentNamesTheFirstDifference(t *testing.T) {
 		{"alternate is missing", with, base, "'alternate-exchange'" + x + "received none but current is the value 'foo' of type 'longstr'"},
 		{"alternate is new", base, with, "'alternate-exchange'" + x + "received the value 'foo' of type 'longstr' but current is none"},
 		{
+			"alternate is void", with,
+			exchange.Config{Type: "direct", Durable: true, Arguments: table("alternate-exchange", nil)},
+			"'alternate-exchange'" + x + "received none but current is 'foo'",
+		},
+		{
 			"alternate differs", with,
 			exchange.Config{Type: "direct", Durable: true, Arguments: table("alternate-exchange", "bar")},
 			"'alternate-exchange'" + x + "received 'bar' but current is 'foo'",
