@@ -118,11 +118,13 @@ func grouped(history amqp.Array) amqp.Array {
 	return rows
 }
 
-// textOf returns a field that is a string, and nil for any other.
+// textOf returns a field that is a string or, as some clients send those back, a byte array, and nil for any other.
 func textOf(row amqp.Table, name string) any {
-	v, _ := row.Get(name)
-	if s, ok := v.(string); ok {
-		return s
+	switch v, _ := row.Get(name); v := v.(type) {
+	case string:
+		return v
+	case amqp.Binary:
+		return string(v)
 	}
 	return nil
 }
@@ -263,9 +265,7 @@ func (d *death) entry() (amqp.Table, amqp.Array) {
 		if !ok {
 			continue
 		}
-		name, _ := row.Get("queue")
-		reason, _ := row.Get("reason")
-		if name != d.queue || reason != d.reason {
+		if textOf(row, "queue") != d.queue || textOf(row, "reason") != d.reason {
 			continue
 		}
 		count, _ := row.Get("count")
