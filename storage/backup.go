@@ -55,7 +55,7 @@ func (s *Store) backupDatabase(b *backupWriter) error {
 	s.iterators.RLock()
 	defer s.iterators.RUnlock()
 	stream := s.db.NewStream()
-
+	stream.NumGo = 1 // each would read at a moment of its own
 	if _, err := stream.Backup(pieces{b}, 0); err != nil {
 		return fmt.Errorf("back up the database: %w", err)
 	}
