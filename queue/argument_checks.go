@@ -125,6 +125,9 @@ func checkDeadLetterRoutingKey(v any, args amqp.Table) string {
 	if _, ok := args.Get("x-dead-letter-exchange"); !ok {
 		return "routing_key_but_no_dlx_defined"
 	}
+	if n := len(v.(string)); n > maxRoutingKey {
+		return erlangString(fmt.Sprintf("a routing key has at most %d bytes, this one %d", maxRoutingKey, n))
+	}
 	return ""
 }
 

@@ -155,6 +155,11 @@ func TestArgumentValues(t *testing.T) {
 		{table("x-dead-letter-exchange", ""), ""},
 		{table("x-dead-letter-exchange", "dlx", "x-dead-letter-routing-key", "key"), ""},
 		{table("x-dead-letter-routing-key", "key"), "x-dead-letter-routing-key" + forQ + "routing_key_but_no_dlx_defined"},
+		{
+			table("x-dead-letter-exchange", "", "x-dead-letter-routing-key", strings.Repeat("k", 256)),
+			"x-dead-letter-routing-key" + forQ + `"a routing key has at most 255 bytes, this one 256"`,
+		},
+		{table("x-dead-letter-exchange", "", "x-dead-letter-routing-key", strings.Repeat("k", 255)), ""},
 		{quorum("x-dead-letter-strategy", "at-most-once"), ""},
 		{quorum("x-dead-letter-strategy", "at-least-once"), ""},
 		{quorum("x-dead-letter-strategy", "twice"), "x-dead-letter-strategy" + forQ + "invalid_dlx_strategy"},
@@ -318,5 +323,15 @@ func TestConsumeArguments(t *testing.T) {
 		if n := q.Stats().Consumers; (n == 1) != (want == "") {
 			t.Errorf("%v: %d consumers", test.args, n)
 		}
+	}
+}
+
+// A broker before the check has let such a queue be declared: its first dead letter was a record that nobody could read.
+func TestAStoredDeadLetterKeyIsCutToARoutingKey(t *testing.T) {
+	q := queue.New(queue.Config{Name: "q", VHost: "/", Arguments: table(
+		"x-dead-letter-exchange", "", "x-dead-letter-routing-key", strings.Repeat("k", 300),
+	)}, newMemoryLog)
+	if key, ok := q.DeadLetterRoutingKey(); !ok || key != strings.Repeat("k", 255) {
+		t.Errorf("dead letters get the key %q, %t; want 255 bytes of it", key, ok)
 	}
 }

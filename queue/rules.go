@@ -45,6 +45,9 @@ const (
 	rejectPublishDLX = "reject-publish-dlx"
 )
 
+// maxRoutingKey is how long a routing key can be, in bytes: it travels as a short string.
+const maxRoutingKey = 255
+
 // plainRules are those of all classic queues without arguments, of which there may be very many. Nobody changes them.
 var plainRules = readRules(kindClassic, nil)
 
@@ -71,6 +74,7 @@ func readRules(k kind, args amqp.Table) *rules {
 	}
 	r.deadLetterTo, r.deadLetters = text(args, "x-dead-letter-exchange")
 	r.deadLetterKey, r.hasDeadLetterKey = text(args, "x-dead-letter-routing-key")
+	r.deadLetterKey = r.deadLetterKey[:min(len(r.deadLetterKey), maxRoutingKey)] // older versions did not check it
 	v, _ := args.Get("x-single-active-consumer")
 	r.singleActive, _ = v.(bool)
 	r.orderingKey, _ = text(args, argOrderingKey)
