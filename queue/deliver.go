@@ -263,12 +263,13 @@ func (q *Queue) Get(c Consumer, noAck bool, now int64, fx *Effects) (ok bool, wa
 	q.tookLocked(nil)
 	q.takenLocked(d, false)
 	d.Ready = uint32(q.mu.ready)
-	if q.mu.expiring { // what is behind it may be dead, and a classic queue does not count it then (RabbitMQ 3.10.8)
+	if q.mu.expiring {
+		// What is behind it may be dead. A quorum queue still counts it if the get is to be acknowledged (RabbitMQ 3.10.8).
 		taken, m := *d, *d.Message
 		q.expireLocked(now, fx)
 		*d, fx.message = taken, m
 		d.Message = &fx.message
-		if q.kind == kindClassic {
+		if q.kind == kindClassic || noAck {
 			d.Ready = uint32(q.mu.ready)
 		}
 	}

@@ -626,7 +626,7 @@ func (m *model) get(c *client) (left int, ok bool) {
 	}
 	m.take(msg, c)
 	left = len(m.ready())
-	if m.expire(); !m.quorum {
+	if m.expire(); !m.quorum || c.noAck {
 		left = len(m.ready())
 	}
 	return left, true
