@@ -38,6 +38,9 @@ def application(queue, **settings):
         task_acks_late=True,
         worker_hijack_root_logger=False,
         broker_connection_retry=False,
+        # A worker that is given the next message while it reads the last one sends its acknowledgement only when its
+        # loop comes round: with a heartbeat that is soon, by default after 10 s.
+        broker_heartbeat=2,
         **settings,
     )
     done = []
