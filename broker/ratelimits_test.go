@@ -3,6 +3,7 @@ package broker
 import (
 	"fmt"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,11 +14,11 @@ import (
 // counter is a consumer that counts what it gets.
 type counter struct {
 	getter
-	n int
+	n atomic.Int64
 }
 
 func (c *counter) Deliver(*queue.Delivery) bool {
-	c.n++
+	c.n.Add(1)
 	return true
 }
 
@@ -52,8 +53,8 @@ func TestManyRateLimitedQueuesShareATimer(t *testing.T) {
 				after(time.Second)
 			}
 			for i := range consumers {
-				if want := min(1+s*rate, seconds*rate); consumers[i].n != want {
-					t.Fatalf("after %d s consumer %d has %d messages, want %d", s, i, consumers[i].n, want)
+				if n, want := int(consumers[i].n.Load()), min(1+s*rate, seconds*rate); n != want {
+					t.Fatalf("after %d s consumer %d has %d messages, want %d", s, i, n, want)
 				}
 			}
 		}
